@@ -1,0 +1,325 @@
+//! Key references, algorithms and key material.
+//!
+//! The tables are those of SP 800-73-5 part 1, table 5 (key references), and SP 800-78-5, table 10 (algorithm
+//! identifiers). Key material is wiped when dropped, has no `Debug` and is compared only by the cryptography.
+
+use heapless::Vec;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// RSA's usual public exponent, the only one that SP 800-78-5 section 3.1 makes cards use by default.
+pub const DEFAULT_EXPONENT: u32 = 0x0001_0001;
+
+/// A key reference: the P2 byte of GENERAL AUTHENTICATE (SP 800-73-5 part 1, table 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyReference {
+    /// `9A`: proves the holder to a system; needs the PIN.
+    PivAuthentication,
+    /// `9B`: the issuer's symmetric key, which opens PUT DATA and key generation.
+    CardManagement,
+    /// `9C`: signatures; needs the PIN immediately before each one.
+    DigitalSignature,
+    /// `9D`: decryption and key agreement; needs the PIN.
+    KeyManagement,
+    /// `9E`: proves the card; needs nothing.
+    CardAuthentication,
+    /// `82` to `95`: earlier key-management keys, numbered 1 to 20.
+    Retired(RetiredNumber),
+}
+
+/// The number of a retired key-management key, 1 to 20.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RetiredNumber(u8);
+
+impl RetiredNumber {
+    /// `number` from 1 to 20.
+    pub const fn new(number: u8) -> Option<Self> {
+        match number {
+            1..=20 => Some(Self(number)),
+            _ => None,
+        }
+    }
+
+    /// 1 to 20.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl KeyReference {
+    /// The key references that hold asymmetric keys and are not retired, in the standard's order.
+    pub const ASYMMETRIC: [Self; 4] = [
+        Self::PivAuthentication,
+        Self::DigitalSignature,
+        Self::KeyManagement,
+        Self::CardAuthentication,
+    ];
+
+    /// The key reference with this byte, if the PIV application has one.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x9A => Self::PivAuthentication,
+            0x9B => Self::CardManagement,
+            0x9C => Self::DigitalSignature,
+            0x9D => Self::KeyManagement,
+            0x9E => Self::CardAuthentication,
+            0x82..=0x95 => Self::Retired(RetiredNumber(byte.saturating_sub(0x81))),
+            _ => return None,
+        })
+    }
+
+    /// The byte that stands for this key in commands.
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::PivAuthentication => 0x9A,
+            Self::CardManagement => 0x9B,
+            Self::DigitalSignature => 0x9C,
+            Self::KeyManagement => 0x9D,
+            Self::CardAuthentication => 0x9E,
+            Self::Retired(number) => number.get().saturating_add(0x81),
+        }
+    }
+}
+
+/// An asymmetric algorithm with its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsymmetricAlgorithm {
+    /// `07`
+    Rsa2048,
+    /// `05`
+    Rsa3072,
+    /// `16`: not in SP 800-78-5 for the holder's keys; cards and clients of 2024 and later have it.
+    Rsa4096,
+    /// `11`
+    EccP256,
+    /// `14`
+    EccP384,
+}
+
+impl AsymmetricAlgorithm {
+    /// Every algorithm, in the order of their identifiers' first appearance in SP 800-78.
+    pub const ALL: [Self; 5] =
+        [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::EccP256, Self::EccP384];
+
+    /// The algorithm with this identifier.
+    pub const fn from_id(id: u8) -> Option<Self> {
+        Some(match id {
+            0x05 => Self::Rsa3072,
+            0x07 => Self::Rsa2048,
+            0x11 => Self::EccP256,
+            0x14 => Self::EccP384,
+            0x16 => Self::Rsa4096,
+            _ => return None,
+        })
+    }
+
+    /// The identifier: P1 of GENERAL AUTHENTICATE, mechanism of GENERATE ASYMMETRIC KEY PAIR.
+    pub const fn id(self) -> u8 {
+        match self {
+            Self::Rsa3072 => 0x05,
+            Self::Rsa2048 => 0x07,
+            Self::EccP256 => 0x11,
+            Self::EccP384 => 0x14,
+            Self::Rsa4096 => 0x16,
+        }
+    }
+
+    /// Length in bytes of the modulus, or of a coordinate.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::Rsa2048 => 256,
+            Self::Rsa3072 => 384,
+            Self::Rsa4096 => 512,
+            Self::EccP256 => 32,
+            Self::EccP384 => 48,
+        }
+    }
+
+    /// Whether this is RSA; otherwise it is an elliptic curve.
+    pub const fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+}
+
+/// A block cipher with its key size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SymmetricAlgorithm {
+    /// `03`, also `00`: three-key TDEA
+    TripleDes,
+    /// `08`
+    Aes128,
+    /// `0A`
+    Aes192,
+    /// `0C`
+    Aes256,
+}
+
+impl SymmetricAlgorithm {
+    /// The algorithm with this identifier.
+    pub const fn from_id(id: u8) -> Option<Self> {
+        Some(match id {
+            0x00 | 0x03 => Self::TripleDes,
+            0x08 => Self::Aes128,
+            0x0A => Self::Aes192,
+            0x0C => Self::Aes256,
+            _ => return None,
+        })
+    }
+
+    /// The identifier: P1 of GENERAL AUTHENTICATE.
+    pub const fn id(self) -> u8 {
+        match self {
+            Self::TripleDes => 0x03,
+            Self::Aes128 => 0x08,
+            Self::Aes192 => 0x0A,
+            Self::Aes256 => 0x0C,
+        }
+    }
+
+    /// Length of a key in bytes.
+    pub const fn key_length(self) -> usize {
+        match self {
+            Self::TripleDes | Self::Aes192 => 24,
+            Self::Aes128 => 16,
+            Self::Aes256 => 32,
+        }
+    }
+
+    /// Length of a block in bytes.
+    pub const fn block_length(self) -> usize {
+        match self {
+            Self::TripleDes => 8,
+            Self::Aes128 | Self::Aes192 | Self::Aes256 => 16,
+        }
+    }
+}
+
+/// Longest private material in bytes: exponent and two primes of RSA-4096.
+pub const MAX_PRIVATE_MATERIAL: usize = 4 + 512;
+
+/// A private key in the form in which the card stores it.
+///
+/// RSA keys are kept as exponent and primes, from which everything else follows, so that no stored key can
+/// contradict itself.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PrivateKey {
+    #[zeroize(skip)]
+    algorithm: AsymmetricAlgorithm,
+    material: Vec<u8, MAX_PRIVATE_MATERIAL>,
+}
+
+/// The parts of a private key.
+pub enum PrivateParts<'a> {
+    /// Public exponent and the two primes, big-endian, each half as long as the modulus.
+    Rsa {
+        /// Public exponent.
+        exponent: u32,
+        /// First prime.
+        p: &'a [u8],
+        /// Second prime.
+        q: &'a [u8],
+    },
+    /// Secret scalar, big-endian, as long as a coordinate.
+    Ecc {
+        /// Secret scalar.
+        scalar: &'a [u8],
+    },
+}
+
+impl PrivateKey {
+    /// An RSA key of `algorithm` from its parts, or `None` if a length does not fit.
+    pub fn rsa(algorithm: AsymmetricAlgorithm, exponent: u32, p: &[u8], q: &[u8]) -> Option<Self> {
+        let half = algorithm.size() / 2;
+        if !algorithm.is_rsa() || p.len() != half || q.len() != half {
+            return None;
+        }
+        let mut material = Vec::new();
+        material.extend_from_slice(&exponent.to_be_bytes()).ok()?;
+        material.extend_from_slice(p).ok()?;
+        material.extend_from_slice(q).ok()?;
+        Some(Self { algorithm, material })
+    }
+
+    /// An elliptic-curve key of `algorithm` from its scalar, or `None` if the length does not fit.
+    pub fn ecc(algorithm: AsymmetricAlgorithm, scalar: &[u8]) -> Option<Self> {
+        if algorithm.is_rsa() || scalar.len() != algorithm.size() {
+            return None;
+        }
+        Some(Self { algorithm, material: Vec::from_slice(scalar).ok()? })
+    }
+
+    /// A key from the bytes that [`material`](Self::material) gave.
+    pub fn from_material(algorithm: AsymmetricAlgorithm, material: &[u8]) -> Option<Self> {
+        if !algorithm.is_rsa() {
+            return Self::ecc(algorithm, material);
+        }
+        let (exponent, primes) = material.split_first_chunk::<4>()?;
+        let (p, q) = primes.split_at_checked(algorithm.size() / 2)?;
+        Self::rsa(algorithm, u32::from_be_bytes(*exponent), p, q)
+    }
+
+    /// The key's algorithm.
+    pub fn algorithm(&self) -> AsymmetricAlgorithm {
+        self.algorithm
+    }
+
+    /// The secret bytes, as stored. They must not leave the card and its store.
+    pub fn material(&self) -> &[u8] {
+        &self.material
+    }
+
+    /// The key's parts.
+    pub fn parts(&self) -> PrivateParts<'_> {
+        if let (true, Some((exponent, primes))) =
+            (self.algorithm.is_rsa(), self.material.split_first_chunk::<4>())
+        {
+            let (p, q) = primes.split_at(primes.len() / 2);
+            return PrivateParts::Rsa { exponent: u32::from_be_bytes(*exponent), p, q };
+        }
+        PrivateParts::Ecc { scalar: &self.material }
+    }
+}
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    /// RSA.
+    Rsa {
+        /// Modulus, big-endian, without leading zeros.
+        modulus: Vec<u8, 512>,
+        /// Public exponent.
+        exponent: u32,
+    },
+    /// An uncompressed point, `04 || X || Y`.
+    Ecc {
+        /// The point.
+        point: Vec<u8, 97>,
+    },
+}
+
+/// A symmetric key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SymmetricKey {
+    #[zeroize(skip)]
+    algorithm: SymmetricAlgorithm,
+    material: Vec<u8, 32>,
+}
+
+impl SymmetricKey {
+    /// A key of `algorithm`, or `None` if the length does not fit.
+    pub fn new(algorithm: SymmetricAlgorithm, material: &[u8]) -> Option<Self> {
+        if material.len() != algorithm.key_length() {
+            return None;
+        }
+        Some(Self { algorithm, material: Vec::from_slice(material).ok()? })
+    }
+
+    /// The key's algorithm.
+    pub fn algorithm(&self) -> SymmetricAlgorithm {
+        self.algorithm
+    }
+
+    /// The secret bytes. They must not leave the card and its store.
+    pub fn material(&self) -> &[u8] {
+        &self.material
+    }
+}

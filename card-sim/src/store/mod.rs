@@ -1,0 +1,42 @@
+//! Persistent state: typed records, changed only by transactions.
+//!
+//! Promise: [`Store::commit`] makes all its updates or none, whatever happens in between. Every change of card state
+//! is exactly one commit.
+
+mod memory;
+mod record;
+
+pub use memory::MemoryStore;
+pub use record::Record;
+
+use heapless::VecView;
+
+/// Why the store could not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The new contents do not fit. Nothing has changed.
+    Full,
+    /// A record is longer than the buffer that it was to be read into.
+    BufferTooSmall,
+    /// The medium failed. Nothing has changed.
+    Medium,
+}
+
+/// One change of a transaction.
+#[derive(Clone, Copy)]
+pub enum Update<'a> {
+    /// Puts these bytes in the record, in place of what it held.
+    Write(Record, &'a [u8]),
+    /// Removes the record, if it is there.
+    Remove(Record),
+}
+
+/// Where a card's state lives.
+pub trait Store {
+    /// Appends the record's bytes to `out`; `false` if there is no such record.
+    fn read(&self, record: Record, out: &mut VecView<u8>) -> Result<bool, StoreError>;
+
+    /// Makes all the updates, in their order, or none of them. The store wipes what it overwrites.
+    fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError>;
+}
