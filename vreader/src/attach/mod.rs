@@ -1,0 +1,3 @@
+//! Ways by which programs reach a card.
+
+pub mod vpcd;

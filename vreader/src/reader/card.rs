@@ -1,0 +1,21 @@
+//! A card as a reader sees it: contacts, an answer to reset, and APDUs.
+
+/// A card that can be put into a slot.
+///
+/// Attachments use cards only through this trait, so that they hold no card logic.
+pub trait InsertedCard: Send {
+    /// The answer to reset of the interface in use, 2 to 33 bytes.
+    fn atr(&self) -> &[u8];
+
+    /// Gives the card power. Volatile state is fresh afterwards.
+    fn power_on(&mut self);
+
+    /// Takes the power away. Volatile state is gone.
+    fn power_off(&mut self);
+
+    /// Warm reset: volatile state is fresh afterwards.
+    fn reset(&mut self);
+
+    /// Runs one command APDU and returns the response APDU: at least the two status bytes, at most 65,535 bytes.
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8>;
+}
