@@ -15,6 +15,9 @@ mod rsa_raw;
 mod rustcrypto;
 mod symmetric;
 
+pub use ecc::{check_ecdh_lengths, ecdsa_der};
+#[cfg(feature = "rsa")]
+pub use rsa_raw::check_rsa_key;
 pub use rustcrypto::RustCrypto;
 
 use rand_core::CryptoRng;

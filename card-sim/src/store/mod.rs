@@ -19,8 +19,10 @@ pub enum StoreError {
     Full,
     /// A record is longer than the buffer that it was to be read into.
     BufferTooSmall,
-    /// The medium failed. Nothing has changed.
+    /// The medium failed, or holds what is not a store. Nothing has changed.
     Medium,
+    /// A transaction names a record twice. Nothing has changed.
+    RepeatedRecord,
 }
 
 /// One change of a transaction.
@@ -32,11 +34,20 @@ pub enum Update<'a> {
     Remove(Record),
 }
 
+impl Update<'_> {
+    /// The record that changes.
+    pub fn record(&self) -> Record {
+        match *self {
+            Self::Write(record, _) | Self::Remove(record) => record,
+        }
+    }
+}
+
 /// Where a card's state lives.
 pub trait Store {
     /// Appends the record's bytes to `out`; `false` if there is no such record.
     fn read(&self, record: Record, out: &mut VecView<u8>) -> Result<bool, StoreError>;
 
-    /// Makes all the updates, in their order, or none of them. The store wipes what it overwrites.
+    /// Makes all the updates or none of them. Each record is named at most once. The store wipes what it overwrites.
     fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError>;
 }

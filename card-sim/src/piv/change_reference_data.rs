@@ -1,0 +1,61 @@
+//! CHANGE REFERENCE DATA (SP 800-73-5 part 2, 3.2.2).
+
+use apdu::Status;
+
+use super::{Context, command::ChangeReferenceData, verify};
+use crate::{
+    platform::Platform,
+    reference::{self, Comparison, LENGTH, Reference, ReferenceRecord},
+    refusal::{Refusal, rules},
+    store::{Record, Store, Update},
+};
+
+/// Replaces a PIN or the PUK by its holder, who proves the old one.
+///
+/// Malformed data is refused before anything is compared, so it neither costs a try nor tells whether the old value
+/// was right.
+pub(super) fn change<P: Platform>(
+    context: &mut Context<'_, P>,
+    command: &ChangeReferenceData<'_>,
+) -> Result<(), Refusal> {
+    let reference = changeable(context, command.key_reference)?;
+    if reference::tries_left(&context.platform.store, reference)? == 0 {
+        return Err(rules::BLOCKED.refuse());
+    }
+    let (old, new) = halves(command.data).ok_or(rules::CHANGE_FORM.refuse())?;
+    if !reference.is_well_formed(old) || !reference.is_well_formed(new) {
+        return Err(rules::CHANGE_FORM.refuse());
+    }
+    verify::set_verified(context, reference, false);
+    let store = &mut context.platform.store;
+    match reference::spend_and_compare(store, reference, old)? {
+        Comparison::Equal { tries } => {
+            let record = ReferenceRecord::new(tries, new);
+            store.commit(&[
+                Update::Write(Record::ReferenceData(reference), record.bytes()),
+                Update::Write(Record::RetryCounter(reference), &[tries]),
+            ])?;
+            verify::set_verified(context, reference, true);
+            Ok(())
+        }
+        Comparison::Different { left } => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
+    }
+}
+
+/// The reference, if the card lets it be changed: the PIV PIN, the PUK, and the Global PIN where it is enabled.
+fn changeable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Result<Reference, Refusal> {
+    let store = &context.platform.store;
+    let reference = Reference::from_byte(key_reference).ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
+    let enabled = reference != Reference::GlobalPin || verify::global_pin_enabled(store)?;
+    if enabled && reference::exists(store, reference)? {
+        Ok(reference)
+    } else {
+        Err(rules::REFERENCE_NOT_FOUND.refuse())
+    }
+}
+
+/// Two pieces of reference data, one after the other.
+pub(super) fn halves(data: &[u8]) -> Option<(&[u8; LENGTH], &[u8; LENGTH])> {
+    let (first, second) = data.split_first_chunk()?;
+    Some((first, second.try_into().ok()?))
+}

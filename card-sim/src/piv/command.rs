@@ -1,0 +1,120 @@
+//! The commands of the PIV card application as types (SP 800-73-5 part 2, table 2).
+//!
+//! Parsing fixes everything that does not depend on the card's state: instruction, P1 and P2. What depends on it,
+//! for example whether a key reference may be used now, is the handlers' work.
+
+use crate::refusal::{Refusal, rules};
+
+/// Instruction bytes (SP 800-73-5 part 2, table 2).
+pub(crate) mod instruction {
+    pub(crate) const VERIFY: u8 = 0x20;
+    pub(crate) const CHANGE_REFERENCE_DATA: u8 = 0x24;
+    pub(crate) const RESET_RETRY_COUNTER: u8 = 0x2C;
+    pub(crate) const GENERATE_ASYMMETRIC_KEY_PAIR: u8 = 0x47;
+    pub(crate) const GENERAL_AUTHENTICATE: u8 = 0x87;
+    pub(crate) const GET_DATA: u8 = 0xCB;
+    pub(crate) const PUT_DATA: u8 = 0xDB;
+}
+
+/// A command of the PIV card application.
+#[derive(Clone, Copy)]
+pub(crate) enum Command<'a> {
+    /// The data field: a tag list `5C`.
+    GetData(&'a [u8]),
+    Verify(Verify<'a>),
+    ChangeReferenceData(ChangeReferenceData<'a>),
+    /// The data field: PUK and new PIN.
+    ResetRetryCounter(&'a [u8]),
+    GeneralAuthenticate(GeneralAuthenticate<'a>),
+    /// The data field: `5C` and `53`, or a whole `7E` or `7F61`.
+    PutData(&'a [u8]),
+    GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair<'a>),
+}
+
+/// VERIFY in its three forms.
+#[derive(Clone, Copy)]
+pub(crate) enum Verify<'a> {
+    /// Is the reference verified, and how many tries are left?
+    Status { key_reference: u8 },
+    /// Compare.
+    Compare { key_reference: u8, candidate: &'a [u8] },
+    /// Set the status to not verified.
+    Reset { key_reference: u8 },
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct ChangeReferenceData<'a> {
+    pub(crate) key_reference: u8,
+    /// Old and new reference data.
+    pub(crate) data: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct GeneralAuthenticate<'a> {
+    /// Algorithm identifier, P1.
+    pub(crate) algorithm: u8,
+    pub(crate) key_reference: u8,
+    /// The data field: a dynamic authentication template `7C`.
+    pub(crate) template: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct GenerateAsymmetricKeyPair<'a> {
+    pub(crate) key_reference: u8,
+    /// The data field: a control reference template `AC`.
+    pub(crate) template: &'a [u8],
+}
+
+impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
+    type Error = Refusal;
+
+    fn try_from(command: &apdu::Command<'a>) -> Result<Self, Refusal> {
+        let apdu::Command { instruction, p1, p2, data, .. } = *command;
+        Ok(match instruction {
+            instruction::GET_DATA if (p1, p2) == (0x3F, 0xFF) => Self::GetData(data),
+            instruction::GET_DATA => return Err(rules::GET_DATA_P1P2.refuse()),
+            instruction::VERIFY => Self::Verify(match (p1, data.is_empty()) {
+                (0x00, true) => Verify::Status { key_reference: p2 },
+                (0x00, false) => Verify::Compare { key_reference: p2, candidate: data },
+                (0xFF, true) => Verify::Reset { key_reference: p2 },
+                _ => return Err(rules::VERIFY_P1.refuse()),
+            }),
+            instruction::CHANGE_REFERENCE_DATA if p1 == 0x00 => {
+                Self::ChangeReferenceData(ChangeReferenceData { key_reference: p2, data })
+            }
+            instruction::CHANGE_REFERENCE_DATA => return Err(rules::CHANGE_P1.refuse()),
+            instruction::RESET_RETRY_COUNTER if (p1, p2) == (0x00, 0x80) => Self::ResetRetryCounter(data),
+            instruction::RESET_RETRY_COUNTER if p1 == 0x00 => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
+            instruction::RESET_RETRY_COUNTER => return Err(rules::RESET_P1.refuse()),
+            instruction::GENERAL_AUTHENTICATE => Self::GeneralAuthenticate(GeneralAuthenticate {
+                algorithm: p1,
+                key_reference: p2,
+                template: data,
+            }),
+            instruction::PUT_DATA if (p1, p2) == (0x3F, 0xFF) => Self::PutData(data),
+            instruction::PUT_DATA => return Err(rules::PUT_DATA_P1P2.refuse()),
+            instruction::GENERATE_ASYMMETRIC_KEY_PAIR if p1 == 0x00 => {
+                Self::GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair { key_reference: p2, template: data })
+            }
+            instruction::GENERATE_ASYMMETRIC_KEY_PAIR => return Err(rules::GENERATE_P1P2.refuse()),
+            _ => return Err(rules::INSTRUCTION.refuse()),
+        })
+    }
+}
+
+/// Whether a command may come in a chain (SP 800-73-5 part 2, table 2; VERIFY and CHANGE REFERENCE DATA only for
+/// on-card biometric comparison, which this card does not have).
+pub(crate) fn may_be_chained(instruction: u8) -> bool {
+    matches!(
+        instruction,
+        instruction::GENERAL_AUTHENTICATE
+            | instruction::PUT_DATA
+            | instruction::GENERATE_ASYMMETRIC_KEY_PAIR
+    )
+}
+
+/// Whether a PIN verified for the next command only stays good over this one. OpenSC reads the Discovery Object
+/// between VERIFY and GENERAL AUTHENTICATE, so GET DATA does not count as the next command.
+pub(crate) fn passes_on_proofs(instruction: u8) -> bool {
+    instruction == instruction::GET_DATA
+}

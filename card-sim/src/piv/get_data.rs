@@ -1,0 +1,51 @@
+//! GET DATA (SP 800-73-5 part 2, 3.1.2).
+
+use apdu::tlv_ber::{Reader, Tag};
+
+use super::Context;
+use crate::{
+    object::Container,
+    platform::Platform,
+    profile::EmptyContainer,
+    refusal::{Refusal, rules},
+    store::{Record, Store},
+};
+
+/// The tag list that names one object.
+const TAG_LIST: Tag = Tag::new(0x5C);
+
+/// What an empty wrapped object looks like.
+const EMPTY: [u8; 2] = [0x53, 0x00];
+
+/// Answers with the object that the tag list names.
+///
+/// The access rule comes before the question whether the object exists, so that a reader without the right learns
+/// nothing.
+pub(super) fn get_data<P: Platform>(
+    context: &mut Context<'_, P>,
+    tag_list: &[u8],
+) -> Result<(), Refusal> {
+    let container = parse(tag_list)?;
+    if !context.security.permits(container.contact_read) {
+        return Err(rules::OBJECT_READ.refuse());
+    }
+    if !context.platform.store.read(Record::Object(container.tag), context.response)? {
+        return Err(rules::OBJECT_NOT_FOUND.refuse());
+    }
+    let hidden = context.profile.choices.empty_container == EmptyContainer::NotFound;
+    if hidden && context.response.as_slice() == EMPTY {
+        context.response.clear();
+        return Err(rules::OBJECT_NOT_FOUND.refuse());
+    }
+    Ok(())
+}
+
+/// The object that the list names: one tag of one to three bytes.
+fn parse(tag_list: &[u8]) -> Result<&'static Container, Refusal> {
+    let mut reader = Reader::new(tag_list);
+    let tag = reader.expect(TAG_LIST).map_err(|_| rules::GET_DATA_FORM.refuse())?;
+    if !reader.is_empty() || tag.is_empty() || tag.len() > 3 {
+        return Err(rules::GET_DATA_FORM.refuse());
+    }
+    Container::from_bytes(tag).ok_or(rules::OBJECT_NOT_FOUND.refuse())
+}

@@ -1,0 +1,53 @@
+//! The PIV card application: one file a command, in the order of SP 800-73-5 part 2.
+//!
+//! A command becomes a [`Command`] before a handler sees it. A handler reads and changes the card only through a
+//! [`Context`], appends its answer to `response`, and refuses with a [`Refusal`].
+
+mod change_reference_data;
+mod command;
+mod general_authenticate;
+mod generate_asymmetric_key_pair;
+mod get_data;
+mod put_data;
+mod reset_retry_counter;
+mod select;
+mod verify;
+
+pub(crate) use command::{Command, may_be_chained, passes_on_proofs};
+pub(crate) use select::{AID, application_property_template};
+
+use heapless::VecView;
+
+use crate::{
+    platform::{Parts, Platform},
+    profile::Profile,
+    refusal::Refusal,
+    security::SecurityStatus,
+};
+
+/// What a handler may use.
+pub(crate) struct Context<'a, P: Platform> {
+    pub(crate) platform: &'a mut Parts<P::Rng, P::Store, P::Crypto>,
+    pub(crate) security: &'a mut SecurityStatus,
+    pub(crate) profile: &'static Profile,
+    /// The answer's data field; empty when a handler starts.
+    pub(crate) response: &'a mut VecView<u8>,
+}
+
+/// Runs one command of the PIV card application.
+pub(crate) fn run<P: Platform>(
+    context: &mut Context<'_, P>,
+    command: &Command<'_>,
+) -> Result<(), Refusal> {
+    match command {
+        Command::GetData(tag_list) => get_data::get_data(context, tag_list),
+        Command::Verify(verify) => verify::verify(context, verify),
+        Command::ChangeReferenceData(change) => change_reference_data::change(context, change),
+        Command::ResetRetryCounter(data) => reset_retry_counter::reset(context, data),
+        Command::GeneralAuthenticate(authenticate) => general_authenticate::run(context, authenticate),
+        Command::PutData(data) => put_data::put_data(context, data),
+        Command::GenerateAsymmetricKeyPair(generate) => {
+            generate_asymmetric_key_pair::generate(context, generate)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! RESET RETRY COUNTER (SP 800-73-5 part 2, 3.2.3).
+
+use apdu::Status;
+
+use super::{Context, change_reference_data::halves};
+use crate::{
+    platform::Platform,
+    reference::{self, Comparison, Reference, ReferenceRecord},
+    refusal::{Refusal, rules},
+    store::{Record, Store, Update},
+};
+
+/// Gives a blocked PIN a new value, proved by the PUK.
+///
+/// Success does not verify the PIN: its status stays as it was. A wrong PUK sets it to not verified.
+pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> Result<(), Refusal> {
+    let store = &mut context.platform.store;
+    if !reference::exists(store, Reference::Puk)? || !reference::exists(store, Reference::PivPin)? {
+        return Err(rules::REFERENCE_NOT_FOUND.refuse());
+    }
+    if reference::tries_left(store, Reference::Puk)? == 0 {
+        return Err(rules::BLOCKED.refuse());
+    }
+    let (puk, new_pin) = halves(data).ok_or(rules::RESET_FORM.refuse())?;
+    if !Reference::PivPin.is_well_formed(new_pin) {
+        return Err(rules::RESET_FORM.refuse());
+    }
+    match reference::spend_and_compare(store, Reference::Puk, puk)? {
+        Comparison::Equal { tries } => {
+            let pin_tries = reference::tries_total(store, Reference::PivPin)?;
+            let record = ReferenceRecord::new(pin_tries, new_pin);
+            store.commit(&[
+                Update::Write(Record::ReferenceData(Reference::PivPin), record.bytes()),
+                Update::Write(Record::RetryCounter(Reference::PivPin), &[pin_tries]),
+                Update::Write(Record::RetryCounter(Reference::Puk), &[tries]),
+            ])?;
+            Ok(())
+        }
+        Comparison::Different { left } => {
+            context.security.set_pin(false);
+            Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left)))
+        }
+    }
+}

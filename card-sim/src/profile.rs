@@ -1,0 +1,105 @@
+//! Card stocks: what a card is before anybody's data is on it.
+//!
+//! A profile is one row of data: answer to reset, label, algorithms, and the choices that SP 800-73-5 leaves to the
+//! card. A card file names its profile; see [`Profile::find`].
+
+use apdu::Status;
+
+use crate::key::AsymmetricAlgorithm;
+
+/// A card stock.
+#[derive(Debug)]
+pub struct Profile {
+    /// Name in card files and on the command line.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Answer to reset through the contacts.
+    pub atr: &'static [u8],
+    /// Application label, tag 50 of the SELECT answer.
+    pub label: &'static str,
+    /// Mechanisms of GENERATE ASYMMETRIC KEY PAIR.
+    pub algorithms: &'static [AsymmetricAlgorithm],
+    /// Tries of a fresh PIN or PUK counter, unless the issuer says otherwise.
+    pub default_tries: u8,
+    /// What the standard leaves open.
+    pub choices: Choices,
+}
+
+/// What SP 800-73-5 leaves to the card, or real cards do differently.
+#[derive(Debug)]
+pub struct Choices {
+    /// An object whose container exists but was never filled, or was emptied.
+    pub empty_container: EmptyContainer,
+    /// Reference data of a wrong format.
+    pub malformed_reference: MalformedReference,
+    /// VERIFY without data when no try is left.
+    pub blocked_status: Status,
+    /// GENERAL AUTHENTICATE with a key that the card does not hold.
+    pub empty_slot: Status,
+    /// A wrong or late answer to a card management challenge.
+    pub wrong_administrator_proof: Status,
+}
+
+/// How an empty container reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyContainer {
+    /// `53 00` and `9000`, as the genuine NIST test cards answer.
+    ZeroLength,
+    /// `6A82`, as if there were no container.
+    NotFound,
+}
+
+/// What a PIN or PUK of a wrong format costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MalformedReference {
+    /// `6A80`; nothing changes.
+    Refused,
+    /// It counts as a wrong one: `63CX`.
+    SpendsTry,
+}
+
+/// Strict SP 800-73-5; where it leaves a choice, as the genuine NIST test cards (SD33, ID-One PIV on Cosmo V8.1).
+pub static PIV: Profile = Profile {
+    name: "piv",
+    description: "PIV card after SP 800-73-5, with the habits of the NIST test cards",
+    // 512/32, T=1, IFSC FE; historical bytes 80 31 C1 52 41 1A.
+    atr: &[
+        0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B,
+    ],
+    label: "card-sim PIV",
+    algorithms: &AsymmetricAlgorithm::ALL,
+    default_tries: 3,
+    choices: Choices {
+        empty_container: EmptyContainer::ZeroLength,
+        malformed_reference: MalformedReference::Refused,
+        blocked_status: Status::AuthenticationMethodBlocked,
+        empty_slot: Status::IncorrectP1P2,
+        wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
+    },
+};
+
+/// Every profile.
+pub static ALL: &[&Profile] = &[&PIV];
+
+impl Profile {
+    /// The profile with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|profile| profile.name == name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_to_reset_check() {
+        for profile in ALL {
+            let check = profile.atr.iter().skip(1).fold(0, |sum, byte| sum ^ byte);
+            assert_eq!(check, 0, "TCK of {}", profile.name);
+            assert!(profile.atr.len() <= 33 && profile.default_tries <= 15);
+            assert_eq!(Profile::find(profile.name).map(|found| found.name), Some(profile.name));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Why a command was refused: the status word, and the rule in the standard that asks for it.
+//!
+//! [`rules`] is the list of all rules that this card enforces, in the order of the commands of SP 800-73-5 part 2.
+
+use core::fmt;
+
+use apdu::Status;
+
+use crate::{crypto::CryptoError, store::StoreError};
+
+/// Where a rule is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// SP 800-73-5 part 1: data model.
+    Sp80073Part1,
+    /// SP 800-73-5 part 2: card commands.
+    Sp80073Part2,
+    /// ISO/IEC 7816-4.
+    Iso7816Part4,
+    /// GlobalPlatform Card Specification.
+    GlobalPlatform,
+    /// This project's ARCHITECTURE.md.
+    Architecture,
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sp80073Part1 => "SP 800-73-5 part 1",
+            Self::Sp80073Part2 => "SP 800-73-5 part 2",
+            Self::Iso7816Part4 => "ISO/IEC 7816-4",
+            Self::GlobalPlatform => "GlobalPlatform",
+            Self::Architecture => "ARCHITECTURE.md",
+        })
+    }
+}
+
+/// A rule whose violation makes the card refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What the card answers.
+    pub status: Status,
+    /// Where the rule is written.
+    pub document: Document,
+    /// Clause or table there.
+    pub clause: &'static str,
+    /// The rule in words.
+    pub text: &'static str,
+}
+
+/// A refusal: what the card answers, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status word; differs from the rule's own where a profile decides or a counter is inside.
+    pub status: Status,
+    /// The rule.
+    pub rule: &'static Rule,
+}
+
+impl Rule {
+    pub(crate) const fn refuse(&'static self) -> Refusal {
+        Refusal { status: self.status, rule: self }
+    }
+
+    pub(crate) const fn refuse_with(&'static self, status: Status) -> Refusal {
+        Refusal { status, rule: self }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rule { document, clause, text, .. } = self.rule;
+        write!(f, "{}: {text} ({document}, {clause})", self.status)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full | StoreError::BufferTooSmall => rules::MEMORY_FULL.refuse(),
+            StoreError::Medium | StoreError::RepeatedRecord => rules::MEMORY_FAILURE.refuse(),
+        }
+    }
+}
+
+impl From<CryptoError> for Refusal {
+    fn from(error: CryptoError) -> Self {
+        match error {
+            CryptoError::InvalidInput => rules::INPUT_NOT_PROCESSABLE.refuse(),
+            CryptoError::Unsupported => rules::ALGORITHM_UNSUPPORTED.refuse(),
+            CryptoError::InvalidKey | CryptoError::Failed => rules::MEMORY_FAILURE.refuse(),
+        }
+    }
+}
+
+impl From<heapless::CapacityError> for Refusal {
+    fn from(_: heapless::CapacityError) -> Self {
+        rules::MEMORY_FULL.refuse()
+    }
+}
+
+/// Every rule that this card enforces.
+pub mod rules {
+    use super::Document::{Architecture, GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2};
+    use super::{Document, Rule, Status};
+
+    const fn rule(status: Status, document: Document, clause: &'static str, text: &'static str) -> Rule {
+        Rule { status, document, clause, text }
+    }
+
+    macro_rules! rules {
+        ($($(#[$doc:meta])* $name:ident = $status:expr, $document:expr, $clause:literal, $text:literal;)*) => {
+            $(
+                #[doc = $text]
+                pub static $name: Rule = rule($status, $document, $clause, $text);
+            )*
+            /// All of them.
+            pub static ALL: &[&Rule] = &[$(&$name),*];
+        };
+    }
+
+    rules! {
+        // Transport.
+        LENGTHS = Status::WrongLength, Iso7816Part4, "5.2", "the length fields fit the bytes of the command";
+        CLASS = Status::ClassNotSupported, Iso7816Part4, "5.4.1", "the class is 00 or 10";
+        CHANNEL = Status::LogicalChannelNotSupported, Iso7816Part4, "5.4.1", "the card has the basic logical channel only";
+        SECURE_MESSAGING = Status::SecureMessagingNotSupported, Sp80073Part2, "4.2.7", "the card has no secure messaging";
+        CHAINING = Status::ChainingNotSupported, Sp80073Part2, "table 2", "this command is not sent in a chain";
+        CHAIN_TOO_LONG = Status::WrongLength, Iso7816Part4, "5.3.3", "a chain fits the card's buffer";
+        NOTHING_PENDING = Status::ConditionsNotSatisfied, Iso7816Part4, "11.7.1", "GET RESPONSE follows an answer of 61xx";
+        INSTRUCTION = Status::InstructionNotSupported, Sp80073Part2, "table 2", "the selected application has this command";
+        UNPOWERED = Status::NoDiagnosis, Iso7816Part4, "5.1", "the card has power";
+        MEMORY_FAILURE = Status::MemoryFailure, Iso7816Part4, "table 6", "the card's memory works";
+        MEMORY_FULL = Status::NotEnoughMemory, Sp80073Part2, "3.3.1", "the contents fit the card's memory";
+        // SELECT.
+        SELECT_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.1.1", "P1 is 04 and P2 is 00";
+        SELECT_UNKNOWN = Status::NotFound, Sp80073Part2, "3.1.1", "the application is on the card";
+        ISSUER_DOMAIN = Status::InstructionNotSupported, GlobalPlatform, "11", "the issuer security domain of this card is selectable only";
+        // GET DATA.
+        GET_DATA_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.1.2", "P1 P2 is 3FFF";
+        GET_DATA_FORM = Status::IncorrectData, Sp80073Part2, "3.1.2", "the data field is one tag list 5C";
+        OBJECT_NOT_FOUND = Status::NotFound, Sp80073Part2, "3.1.2", "the data object is on the card";
+        OBJECT_READ = Status::SecurityStatusNotSatisfied, Sp80073Part1, "table 2", "the access rule for reading the object is satisfied";
+        // VERIFY.
+        VERIFY_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.1", "P1 is 00, or FF without data";
+        REFERENCE_NOT_FOUND = Status::ReferenceNotFound, Sp80073Part2, "3.2.1", "the card has this key reference and allows the command for it";
+        BLOCKED = Status::AuthenticationMethodBlocked, Sp80073Part2, "3.2.1", "tries are left";
+        TRIES_LEFT = Status::TriesLeft(0), Sp80073Part2, "3.2.1", "the reference data is verified";
+        REFERENCE_FORM = Status::IncorrectData, Sp80073Part2, "2.4.3", "a PIN is 6 to 8 digits padded with FF to 8 bytes, a PUK is 8 bytes";
+        // CHANGE REFERENCE DATA, RESET RETRY COUNTER.
+        CHANGE_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.2", "P1 is 00";
+        CHANGE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.2", "the data field is the old and the new reference data, 8 bytes each and well formed";
+        RESET_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.3", "P1 is 00";
+        RESET_FORM = Status::IncorrectData, Sp80073Part2, "3.2.3", "the data field is the PUK and a well-formed new PIN, 8 bytes each";
+        // GENERAL AUTHENTICATE.
+        ALGORITHM_KEY = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "P1 is the algorithm of the key that P2 names";
+        EMPTY_SLOT = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "the key that P2 names is on the card";
+        KEY_USE = Status::SecurityStatusNotSatisfied, Sp80073Part1, "table 5", "the access rule for using the key is satisfied";
+        TEMPLATE = Status::IncorrectData, Sp80073Part2, "3.2.4", "the data field is a dynamic authentication template 7C that fits the key";
+        OPERATION = Status::IncorrectData, Sp80073Part2, "3.2.4", "the key may be used for this operation";
+        INPUT_LENGTH = Status::IncorrectData, Sp80073Part2, "3.2.4", "the input is as long as the key's block, digest or point";
+        INPUT_NOT_PROCESSABLE = Status::IncorrectData, Sp80073Part2, "3.2.4", "the input is below the modulus, or a point on the curve";
+        ADMINISTRATOR_PROOF = Status::SecurityStatusNotSatisfied, Sp80073Part2, "3.2.4", "the answer proves the card management key and follows its challenge immediately";
+        // PUT DATA, GENERATE ASYMMETRIC KEY PAIR.
+        ADMINISTRATOR = Status::SecurityStatusNotSatisfied, Sp80073Part2, "table 2", "the card management key is authenticated";
+        PUT_DATA_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.1", "P1 P2 is 3FFF";
+        PUT_DATA_FORM = Status::IncorrectData, Sp80073Part2, "3.3.1", "the data field is 5C and 53, or a whole 7E or 7F61";
+        GENERATE_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.2", "P1 is 00 and P2 is a key that the card may generate";
+        GENERATE_FORM = Status::IncorrectData, Sp80073Part2, "3.3.2", "the data field is a control template AC with a mechanism";
+        ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
+        // The card itself.
+        NOT_PERSONALISED = Status::ConditionsNotSatisfied, Architecture, "card-sim", "the card is personalised";
+    }
+}

@@ -1,0 +1,67 @@
+//! The names of the records that make up a card's state.
+//!
+//! Numbers are stable: they are written to card files and to flash, and stay below 4096, the limit of the flash
+//! store that holds them.
+
+use crate::{key::KeyReference, object::ObjectTag, reference::Reference};
+
+/// What a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The card stock's name, as in [`Profile::name`](crate::profile::Profile::name).
+    Profile,
+    /// A data object as GET DATA answers it: `53 L …`, or bare `7E L …` and `7F 61 L …`.
+    Object(ObjectTag),
+    /// A key: algorithm identifier, origin, material.
+    Key(KeyReference),
+    /// Reference data: number of tries, then the eight bytes that are compared.
+    ReferenceData(Reference),
+    /// Tries left, one byte. Apart from the reference data, because it changes most often.
+    RetryCounter(Reference),
+}
+
+/// First number of each kind of record.
+mod base {
+    pub(super) const PROFILE: u16 = 0x001;
+    pub(super) const OBJECT: u16 = 0x100;
+    pub(super) const KEY: u16 = 0x300;
+    pub(super) const REFERENCE_DATA: u16 = 0x400;
+    pub(super) const RETRY_COUNTER: u16 = 0x500;
+}
+
+impl Record {
+    /// The record's number, below 4096.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Profile => base::PROFILE,
+            Self::Object(tag) => base::OBJECT | tag.record_offset(),
+            Self::Key(key) => base::KEY | u16::from(key.to_byte()),
+            Self::ReferenceData(reference) => base::REFERENCE_DATA | u16::from(reference.to_byte()),
+            Self::RetryCounter(reference) => base::RETRY_COUNTER | u16::from(reference.to_byte()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::{collections::BTreeSet, vec::Vec};
+
+    use super::*;
+    use crate::{key::RetiredNumber, object::CONTAINERS};
+
+    #[test]
+    fn numbers_are_distinct_and_small() {
+        let mut records: Vec<Record> = std::vec![Record::Profile];
+        records.extend(CONTAINERS.iter().map(|container| Record::Object(container.tag)));
+        records.extend(KeyReference::ASYMMETRIC.map(Record::Key));
+        records.push(Record::Key(KeyReference::CardManagement));
+        records.extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
+        for reference in [Reference::GlobalPin, Reference::PivPin, Reference::Puk] {
+            records.extend([Record::ReferenceData(reference), Record::RetryCounter(reference)]);
+        }
+        let numbers: BTreeSet<u16> = records.iter().map(|record| record.number()).collect();
+        assert_eq!(numbers.len(), records.len());
+        assert!(numbers.iter().all(|number| *number < 4096));
+    }
+}

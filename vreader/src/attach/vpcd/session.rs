@@ -1,0 +1,155 @@
+//! One stay of a card in a vpcd slot: from the connection to its end.
+//!
+//! [`serve`] promises: every message of vpcd that wants an answer gets one, of 2 to 65,535 bytes; the kernel acknowledges
+//! each segment at once; a slot that a client has hung is freed within [`SILENCE`].
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpStream;
+use std::os::linux::net::TcpStreamExt;
+use std::time::Duration;
+
+use vpicc::{Connection, VSmartCard};
+
+use crate::reader::InsertedCard;
+
+/// vpcd polls its card every 0.4 s; a slot that asks nothing for this long has another card.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// vpcd follows every power control with a request for the ATR. If none comes, the "control" was a client's APDU of one byte:
+/// vpcd then waits for an answer that the protocol does not allow, and only the card's departure frees it.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Longest answer that the 16-bit length of a frame can announce.
+const MAX_ANSWER: usize = 0xFFFF;
+
+/// What a card that gives no usable answer says: no precise diagnosis (ISO 7816-4, table 6).
+const NO_DIAGNOSIS: [u8; 2] = [0x6F, 0x00];
+
+/// The shortest answer to reset there is: direct convention, no interface and no historical bytes (ISO 7816-3, 8.2).
+const BARE_ATR: [u8; 2] = [0x3B, 0x00];
+
+/// Why a stay in the slot ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Loss {
+    /// vpcd closed the connection.
+    #[error("pcscd closed the connection: it stopped or restarts")]
+    Closed,
+    /// A client's command hung the slot, and the card left to free it.
+    #[error("a program sent an APDU of one byte, which vpcd takes for a control message; the card left to free the slot")]
+    OneByteCommand,
+    /// The connection failed otherwise.
+    #[error("the connection failed: {0}")]
+    Failed(String),
+}
+
+impl From<io::Error> for Loss {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Closed,
+            // What `vpicc` says to a control message that vpcd does not have.
+            io::ErrorKind::InvalidData => Self::OneByteCommand,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// How the beginning of a stay looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// vpcd is silent: another card has the slot.
+    Queued,
+    /// vpcd asked its first question: the card is in the reader.
+    Seated,
+}
+
+/// Lets `card` answer until the connection ends, and returns why it ended. `report` hears how the stay begins.
+pub(super) fn serve(stream: TcpStream, card: &mut dyn InsertedCard, report: &mut dyn FnMut(Sign)) -> Loss {
+    match serve_until_lost(stream, card, report) {
+        Ok(never) => match never {},
+        Err(loss) => loss,
+    }
+}
+
+fn serve_until_lost(
+    stream: TcpStream,
+    card: &mut dyn InsertedCard,
+    report: &mut dyn FnMut(Sign),
+) -> Result<Infallible, Loss> {
+    stream.set_nodelay(true)?;
+    // The kernel's options belong to the socket, not to the handle: a clone reaches what `Connection` hides.
+    let socket = stream.try_clone()?;
+    let mut connection = Connection::from(stream);
+    if !message_within(&socket, PATIENCE)? {
+        report(Sign::Queued);
+        socket.peek(&mut [0])?;
+    }
+    let mut contacts = Contacts { card, power_changed: false };
+    let mut seated = false;
+    loop {
+        // The kernel falls back to delayed acknowledgements after each exchange, so once is not enough.
+        socket.set_quickack(true)?;
+        connection.poll(&mut contacts)?;
+        if !seated {
+            seated = true;
+            report(Sign::Seated);
+        }
+        if std::mem::take(&mut contacts.power_changed) && !message_within(&socket, SILENCE)? {
+            return Err(Loss::OneByteCommand);
+        }
+    }
+}
+
+/// Waits for the next message without reading it; `false` if the time is over. The end of the stream is an error.
+fn message_within(socket: &TcpStream, patience: Duration) -> io::Result<bool> {
+    socket.set_quickack(true)?;
+    socket.set_read_timeout(Some(patience))?;
+    let seen = loop {
+        match socket.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            seen => break seen,
+        }
+    };
+    // A timeout that struck inside a message would lose its beginning: none may be set while `vpicc` reads.
+    socket.set_read_timeout(None)?;
+    match seen {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The card's contacts in the slot: translates `vpicc`'s calls, and mends answers that a frame cannot carry.
+struct Contacts<'a> {
+    card: &'a mut dyn InsertedCard,
+    power_changed: bool,
+}
+
+impl VSmartCard for Contacts<'_> {
+    fn atr(&self) -> &[u8] {
+        let atr = self.card.atr();
+        if atr.is_empty() { &BARE_ATR } else { atr }
+    }
+
+    fn power_on(&mut self) {
+        self.card.power_on();
+        self.power_changed = true;
+    }
+
+    fn power_off(&mut self) {
+        self.card.power_off();
+        self.power_changed = true;
+    }
+
+    fn reset(&mut self) {
+        self.card.reset();
+        self.power_changed = true;
+    }
+
+    fn execute(&mut self, command: &[u8]) -> Vec<u8> {
+        let answer = self.card.transmit(command);
+        if (NO_DIAGNOSIS.len()..=MAX_ANSWER).contains(&answer.len()) { answer } else { NO_DIAGNOSIS.to_vec() }
+    }
+}
