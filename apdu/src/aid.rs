@@ -1,7 +1,7 @@
 //! Application names: AIDs and right-truncated selection by name.
 //!
-//! Follows ISO/IEC 7816-4:2020, 12.2.3 (AID of 5 to 16 bytes: a 5-byte registered identifier
-//! RID and an extension PIX) and 11.2.2 (SELECT by full or right-truncated name).
+//! Follows ISO/IEC 7816-4:2020, clause 12 (an AID has 5 to 16 bytes: a 5-byte registered
+//! identifier RID and an extension PIX) and clause 11 (SELECT by full or right-truncated name).
 
 /// An application identifier: 5 to 16 bytes.
 ///

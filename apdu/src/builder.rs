@@ -1,6 +1,6 @@
 //! The host's side of a command: writing APDUs, and splitting long ones into chains.
 //!
-//! Follows ISO/IEC 7816-3:2006, 12.1 (length encodings) and ISO/IEC 7816-4:2020, 5.3.3
+//! Follows ISO/IEC 7816-3:2006, 12.1 (length encodings) and ISO/IEC 7816-4:2020, 5.3
 //! (command chaining). What the builder writes, [`crate::Command::parse`] reads back.
 
 use core::fmt;

@@ -1,7 +1,7 @@
 //! Chaining: long commands that arrive in pieces, long responses that leave in pieces.
 //!
-//! Follows ISO/IEC 7816-4:2020, 5.3.3 (command chaining), 5.3.4 (response chaining with GET
-//! RESPONSE), and SP 800-73-5 part 2, 1.4.2.
+//! Follows ISO/IEC 7816-4:2020, 5.3 (command chaining, and response chaining with GET
+//! RESPONSE), as SP 800-73-5 part 2 uses them.
 //!
 //! [`CommandChain`] owns the bytes it collects, because the pieces come in separate APDUs, and
 //! wipes them when they are no longer wanted: a PIN or a private key may be among them.

@@ -1,6 +1,6 @@
 //! Command APDUs: header, class byte, data field and the seven ways to say the lengths.
 //!
-//! Follows ISO/IEC 7816-4:2020, 5.2 (command structure), 5.4.1 (class byte), and ISO/IEC
+//! Follows ISO/IEC 7816-4:2020, 5.2 (command structure), 5.4 (class byte), and ISO/IEC
 //! 7816-3:2006, 12.1 (length encodings). [`Command::parse`] accepts exactly the seven cases of
 //! that clause and nothing else; what is refused is answered `6700`. It judges lengths only:
 //! an impossible class or instruction byte still parses, because the card answers those with
@@ -49,7 +49,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// What the class byte says about secure messaging (ISO/IEC 7816-4, tables 2 and 3).
+/// What the class byte says about secure messaging (ISO/IEC 7816-4, 5.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum SecureMessaging {
     /// No secure messaging, or no indication given.

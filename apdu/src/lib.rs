@@ -10,11 +10,11 @@
 //! | [`command`] | command APDUs, class byte, the seven length cases | 7816-4, 5.2 to 5.4; 7816-3, 12.1 |
 //! | [`builder`] | the host's side: writing commands, splitting long ones | the same |
 //! | [`response`] | response APDUs | 7816-4, 5.2 |
-//! | [`chain`] | command chaining in, GET RESPONSE out | 7816-4, 5.3; SP 800-73-5 part 2, 1.4.2 |
+//! | [`chain`] | command chaining in, GET RESPONSE out | 7816-4, 5.3; SP 800-73-5 part 2 |
 //! | [`tlv`] | what both TLV kinds share: tags and errors | |
 //! | [`tlv_ber`] | BER-TLV, and the one-byte-tag form inside PIV containers | 7816-4, 6.3; SP 800-73-5 part 1 |
 //! | [`tlv_simple`] | SIMPLE-TLV, in ISO's and in GSC-IS's byte order | 7816-4, 6.2; NISTIR 6887 |
-//! | [`aid`] | application names and their truncation | 7816-4, 12.2.3 |
+//! | [`aid`] | application names and their truncation | 7816-4, clauses 11 and 12 |
 //!
 //! # A command and its answer
 //!

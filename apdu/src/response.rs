@@ -49,11 +49,11 @@ impl<'a> Response<'a> {
     /// Writes the response to the start of `buffer` and returns its length in bytes, or `None`
     /// when the buffer is too small (it is then left as it was).
     pub fn write_to(&self, buffer: &mut [u8]) -> Option<usize> {
-        let length = self.encoded_len();
-        let (data, trailer) = buffer.get_mut(..length)?.split_last_chunk_mut::<TRAILER>()?;
+        let (data, rest) = buffer.split_at_mut_checked(self.data.len())?;
+        let trailer = rest.first_chunk_mut::<TRAILER>()?;
         data.copy_from_slice(self.data);
         *trailer = self.status.to_bytes();
-        Some(length)
+        Some(self.encoded_len())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Status words: the two bytes SW1 SW2 that end every response.
 //!
-//! Follows ISO/IEC 7816-4:2020, 5.6, and the list in SP 800-73-5 part 2, 3 (the words a PIV
-//! card may send). The mapping between [`Status`] and the 16-bit word is total and canonical:
+//! Follows ISO/IEC 7816-4:2020, 5.6, with a name for every word SP 800-73-5 part 2 lets a PIV
+//! card send. The mapping between [`Status`] and the 16-bit word is total and canonical:
 //! every word has exactly one `Status`, and converting it back gives the same word.
 
 use core::fmt;
@@ -124,7 +124,7 @@ impl From<Status> for u16 {
     }
 }
 
-/// What ISO/IEC 7816-4, table 5, says about a word that has no name of its own.
+/// What ISO/IEC 7816-4, 5.6, says about a word that has no name of its own.
 const fn family(word: u16) -> &'static str {
     match word.to_be_bytes() {
         [0x62, _] => "warning, memory unchanged",

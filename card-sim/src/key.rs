@@ -4,7 +4,12 @@
 //! identifiers). Key material is wiped when dropped, has no `Debug` and is compared only by the cryptography.
 
 use heapless::Vec;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::{
+    security::AccessRule,
+    store::{Record, Store, StoreError},
+};
 
 /// RSA's usual public exponent, the only one that SP 800-78-5 section 3.1 makes cards use by default.
 pub const DEFAULT_EXPONENT: u32 = 0x0001_0001;
@@ -78,6 +83,47 @@ impl KeyReference {
             Self::Retired(number) => number.get().saturating_add(0x81),
         }
     }
+}
+
+/// What a key may do in GENERAL AUTHENTICATE (SP 800-73-5 part 2, 3.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The raw RSA private operation: signature, authentication or key transport, which look alike.
+    RsaPrivate,
+    /// ECDSA over a digest.
+    Ecdsa,
+    /// ECDH.
+    Ecdh,
+}
+
+/// One row of the key table: who may use the key, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUse {
+    /// Who may use it through the contacts.
+    pub contact: AccessRule,
+    /// Who may use it through the contactless interface.
+    pub contactless: AccessRule,
+    /// What it may do; nothing asymmetric for the card management key.
+    pub operations: &'static [Operation],
+}
+
+impl KeyReference {
+    /// The key's row in SP 800-73-5 part 1, table 5.
+    pub const fn key_use(self) -> KeyUse {
+        use AccessRule::{Always, Never, PinAlways, PinOrOcc, VciAndPinOrOcc};
+        use Operation::{Ecdh, Ecdsa, RsaPrivate};
+        match self {
+            Self::PivAuthentication => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
+            Self::CardManagement => row(Always, Never, &[]),
+            Self::DigitalSignature => row(PinAlways, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
+            Self::KeyManagement | Self::Retired(_) => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdh]),
+            Self::CardAuthentication => row(Always, Always, &[RsaPrivate, Ecdsa]),
+        }
+    }
+}
+
+const fn row(contact: AccessRule, contactless: AccessRule, operations: &'static [Operation]) -> KeyUse {
+    KeyUse { contact, contactless, operations }
 }
 
 /// An asymmetric algorithm with its size.
@@ -321,5 +367,117 @@ impl SymmetricKey {
     /// The secret bytes. They must not leave the card and its store.
     pub fn material(&self) -> &[u8] {
         &self.material
+    }
+}
+
+/// Where a key was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the card, which never lets it out.
+    Generated,
+    /// Elsewhere, and then put on the card.
+    Imported,
+}
+
+impl Origin {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Self::Generated => 1,
+            Self::Imported => 2,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Generated),
+            2 => Some(Self::Imported),
+            _ => None,
+        }
+    }
+}
+
+/// A key in the form of its record: algorithm identifier, origin, material.
+pub(crate) struct KeyRecord(Zeroizing<Vec<u8, { MAX_PRIVATE_MATERIAL + 2 }>>);
+
+impl KeyRecord {
+    pub(crate) fn asymmetric(key: &PrivateKey, origin: Origin) -> Self {
+        Self::new(key.algorithm().id(), origin, key.material())
+    }
+
+    pub(crate) fn symmetric(key: &SymmetricKey, origin: Origin) -> Self {
+        Self::new(key.algorithm().id(), origin, key.material())
+    }
+
+    fn new(algorithm: u8, origin: Origin, material: &[u8]) -> Self {
+        let mut bytes = Zeroizing::new(Vec::new());
+        // The capacity is that of the longest material and the two bytes before it.
+        let _ = bytes.extend_from_slice(&[algorithm, origin.to_byte()]);
+        let _ = bytes.extend_from_slice(material);
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn load(store: &impl Store, reference: KeyReference) -> Result<Option<Self>, StoreError> {
+        let mut bytes = Zeroizing::new(Vec::<u8, { MAX_PRIVATE_MATERIAL + 2 }>::new());
+        Ok(store.read(Record::Key(reference), &mut *bytes)?.then_some(Self(bytes)))
+    }
+
+    fn split(&self) -> Option<(u8, Origin, &[u8])> {
+        let ([algorithm, origin], material) = self.0.split_first_chunk()?;
+        Some((*algorithm, Origin::from_byte(*origin)?, material))
+    }
+}
+
+/// The asymmetric key that `reference` names, if the card holds one.
+pub fn load_private(
+    store: &impl Store,
+    reference: KeyReference,
+) -> Result<Option<(PrivateKey, Origin)>, StoreError> {
+    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    let key = record.split().and_then(|(algorithm, origin, material)| {
+        let algorithm = AsymmetricAlgorithm::from_id(algorithm)?;
+        Some((PrivateKey::from_material(algorithm, material)?, origin))
+    });
+    key.map(Some).ok_or(StoreError::Medium)
+}
+
+/// The symmetric key that `reference` names, if the card holds one.
+pub fn load_symmetric(
+    store: &impl Store,
+    reference: KeyReference,
+) -> Result<Option<SymmetricKey>, StoreError> {
+    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    let key = record.split().and_then(|(algorithm, _, material)| {
+        SymmetricKey::new(SymmetricAlgorithm::from_id(algorithm)?, material)
+    });
+    key.map(Some).ok_or(StoreError::Medium)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_names_its_key() {
+        for byte in 0..=u8::MAX {
+            let expected = matches!(byte, 0x9A..=0x9E | 0x82..=0x95);
+            let reference = KeyReference::from_byte(byte);
+            assert_eq!(reference.is_some(), expected, "{byte:02X}");
+            assert!(reference.is_none_or(|reference| reference.to_byte() == byte));
+        }
+    }
+
+    #[test]
+    fn algorithm_identifiers_round_trip() {
+        for algorithm in AsymmetricAlgorithm::ALL {
+            assert_eq!(AsymmetricAlgorithm::from_id(algorithm.id()), Some(algorithm));
+        }
+        for id in [0x03, 0x08, 0x0A, 0x0C] {
+            assert_eq!(SymmetricAlgorithm::from_id(id).map(SymmetricAlgorithm::id), Some(id));
+        }
+        assert_eq!(SymmetricAlgorithm::from_id(0x00), Some(SymmetricAlgorithm::TripleDes));
     }
 }

@@ -1,7 +1,49 @@
-//! card-sim (being written)
+//! A PIV card in software: bytes in, bytes out.
+//!
+//! [`Card`] is the card of SP 800-73-5. It needs a [`Platform`](platform::Platform) (randomness, storage,
+//! cryptography) and nothing else: no operating system, no clock, no allocator except for RSA (feature `rsa`).
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`card`] | power, application selection, chaining, GET RESPONSE |
+//! | [`personalise`] | putting a holder's data on an empty card |
+//! | [`profile`] | card stocks and the choices that the standard leaves to them |
+//! | `piv` | the commands, one file each |
+//! | [`object`], [`key`], [`reference`] | the standard's tables: data objects, keys, PIN and PUK |
+//! | [`security`] | what has been proved since power-on; the access rules |
+//! | [`refusal`] | every rule by which a command is refused |
+//! | [`store`], [`crypto`], [`platform`] | what the card needs from outside |
+//!
+//! Promises: no input makes the card panic; every change of state is one transaction; a PIN try is spent before the
+//! PIN is compared; secrets are wiped when they are no longer needed and have no `Debug`.
+
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+#[cfg(feature = "rsa")]
+extern crate alloc;
+
+pub mod card;
 pub mod crypto;
 pub mod key;
+pub mod object;
+pub mod personalise;
+mod piv;
 pub mod platform;
+pub mod profile;
+pub mod reference;
+pub mod refusal;
+pub mod security;
 pub mod store;
+
+pub use card::{Card, OpenError};

@@ -69,7 +69,9 @@ pub enum Obstacle {
     },
 
     /// Nothing listens on another machine.
-    #[error("nothing listens on {endpoint}: on that machine pcscd must run with the vpcd driver (vsmartcard-vpcd)")]
+    #[error(
+        "nothing listens on {endpoint}: on that machine pcscd must run with the vpcd driver (vsmartcard-vpcd)"
+    )]
     RemoteRefused {
         /// Where vpcd should listen.
         endpoint: Endpoint,
@@ -205,7 +207,10 @@ mod tests {
         root.write("usr/sbin/pcscd", "");
         assert_eq!(diagnose(0), Obstacle::DriverMissing { endpoint: endpoint.clone() });
 
-        root.write("etc/reader.conf.d/twin", "#LIBPATH /usr/lib/libifdvpcd.so\nLIBPATH /usr/lib/libccidtwin.so\n");
+        root.write(
+            "etc/reader.conf.d/twin",
+            "#LIBPATH /usr/lib/libifdvpcd.so\nLIBPATH /usr/lib/libccidtwin.so\n",
+        );
         assert_eq!(diagnose(0), Obstacle::DriverMissing { endpoint: endpoint.clone() });
 
         root.write("etc/reader.conf.d/vpcd", "FRIENDLYNAME x\nLIBPATH  /usr/lib/libifdvpcd.so\n");
@@ -225,7 +230,10 @@ mod tests {
             (Obstacle::DriverMissing { endpoint: endpoint.clone() }, "apt-get install vsmartcard-vpcd"),
             (Obstacle::PcscdNotRunning { endpoint: endpoint.clone() }, "systemctl start pcscd"),
             (Obstacle::DriverNotLoaded { endpoint: endpoint.clone() }, "systemctl restart pcscd"),
-            (Obstacle::NoSuchSlot { endpoint: endpoint.clone(), slot: 2 }, "has 2 slots, this would be slot 2"),
+            (
+                Obstacle::NoSuchSlot { endpoint: endpoint.clone(), slot: 2 },
+                "has 2 slots, this would be slot 2",
+            ),
             (Obstacle::SlotTaken { endpoint: endpoint.clone() }, "when that one leaves"),
             (Obstacle::NoAnswer { endpoint: endpoint.clone() }, "firewall"),
             (Obstacle::RemoteRefused { endpoint: endpoint.clone() }, "on that machine"),

@@ -12,7 +12,9 @@ use crate::reader::InsertedCard;
 #[non_exhaustive]
 pub enum PlugError {
     /// There are more cards than ports.
-    #[error("no port for slot {slot}: ports count up from {endpoint} and end at 65535; choose a lower --port")]
+    #[error(
+        "no port for slot {slot}: ports count up from {endpoint} and end at 65535; choose a lower --port"
+    )]
     NoPort {
         /// The slot without a port.
         slot: usize,
@@ -63,7 +65,8 @@ impl Plug {
         listener: impl Fn(usize, &Event) + Send + Sync + 'static,
     ) -> Result<Self, PlugError> {
         let listener: Listener = Arc::new(listener);
-        let mut plug = Self { slots: Vec::with_capacity(cards.len()), threads: Vec::with_capacity(cards.len()) };
+        let mut plug =
+            Self { slots: Vec::with_capacity(cards.len()), threads: Vec::with_capacity(cards.len()) };
         for (number, card) in cards.into_iter().enumerate() {
             let endpoint = endpoint
                 .of_slot(number)
@@ -102,7 +105,8 @@ impl Plug {
     }
 
     fn usable(&self, number: usize) -> Result<&Slot, PlugError> {
-        let slot = self.slots.get(number).ok_or(PlugError::NoSlot { slot: number, count: self.slots.len() })?;
+        let slot =
+            self.slots.get(number).ok_or(PlugError::NoSlot { slot: number, count: self.slots.len() })?;
         if slot.place() == Place::Broken { Err(PlugError::Broken { slot: number }) } else { Ok(slot) }
     }
 
@@ -120,5 +124,145 @@ impl Plug {
 impl Drop for Plug {
     fn drop(&mut self) {
         self.end_threads();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{DEADLINE, Echo, FakeVpcd, GET_ATR, ON, listen};
+    use super::super::{Loss, Obstacle};
+    use super::*;
+
+    #[test]
+    fn a_card_is_told_in_the_reader_when_vpcd_asks_for_it() {
+        let vpcd = FakeVpcd::start();
+        let (listener, events) = listen();
+        let plug = Plug::new(&vpcd.endpoint(), vec![Echo::card()], listener).unwrap();
+        let mut slot = vpcd.accept();
+        assert_eq!(slot.ask(GET_ATR), Echo::ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+        assert_eq!(plug.places(), [Place::InReader]);
+        assert_eq!(
+            Event::Seated.in_words(0),
+            "slot 0: card inserted; look for the reader \"Virtual PCD 00 00\""
+        );
+    }
+
+    #[test]
+    fn removed_and_inserted_at_run_time() {
+        let vpcd = FakeVpcd::start();
+        let (listener, events) = listen();
+        let (card, diary) = Echo::with_diary();
+        let plug = Plug::new(&vpcd.endpoint(), vec![card], listener).unwrap();
+        let mut slot = vpcd.accept();
+        slot.ask(GET_ATR);
+        slot.send(ON);
+        slot.ask(GET_ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+
+        plug.remove(0).unwrap();
+        assert_eq!(plug.places(), [Place::InHand]);
+        assert_eq!(*diary.lock().unwrap(), ["on", "off"], "a card in hand has no power");
+        assert!(slot.left());
+        assert_eq!(events.next(), (0, Event::Removed));
+        plug.remove(0).unwrap();
+
+        plug.insert(0).unwrap();
+        plug.insert(0).unwrap();
+        assert_eq!(vpcd.accept().ask(GET_ATR), Echo::ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+    }
+
+    #[test]
+    fn waits_for_vpcd_and_returns_when_pcscd_restarts() {
+        let vpcd = FakeVpcd::start();
+        let endpoint = vpcd.endpoint();
+        let (listener, events) = listen();
+        let _plug = Plug::new(&endpoint, vec![Echo::card()], listener).unwrap();
+        let mut slot = vpcd.accept();
+        slot.ask(GET_ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+
+        drop(vpcd);
+        drop(slot);
+        assert_eq!(events.next(), (0, Event::Lost(Loss::Closed)));
+        let (slot, event) = events.next();
+        let words = event.in_words(slot);
+        assert!(matches!(event, Event::Waiting(_)), "{event:?}");
+        assert!(words.contains(&format!("nothing listens on {endpoint}")), "{words}");
+
+        let vpcd = FakeVpcd::restart_at(&endpoint);
+        assert_eq!(vpcd.accept().ask(GET_ATR), Echo::ATR);
+        assert_eq!(events.next(), (0, Event::Seated), "the obstacle is told once, not at every attempt");
+    }
+
+    #[test]
+    fn a_taken_slot_is_told_and_waited_for() {
+        let vpcd = FakeVpcd::start();
+        let (listener, events) = listen();
+        let plug = Plug::new(&vpcd.endpoint(), vec![Echo::card()], listener).unwrap();
+        assert_eq!(events.next(), (0, Event::Waiting(Obstacle::SlotTaken { endpoint: vpcd.endpoint() })));
+        assert!(matches!(plug.places()[..], [Place::OnTheWay(Some(Obstacle::SlotTaken { .. }))]));
+        vpcd.accept().ask(GET_ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+    }
+
+    #[test]
+    fn something_else_that_listens_is_named() {
+        let vpcd = FakeVpcd::start();
+        let (listener, events) = listen();
+        let _plug = Plug::new(&vpcd.endpoint(), vec![Echo::card()], listener).unwrap();
+        drop(vpcd.accept());
+        assert_eq!(events.next(), (0, Event::Waiting(Obstacle::NotVpcd { endpoint: vpcd.endpoint() })));
+        vpcd.accept().ask(GET_ATR);
+        assert_eq!(events.next(), (0, Event::Seated));
+    }
+
+    #[test]
+    fn a_defect_of_one_card_leaves_the_other_alone() {
+        let (first, second) = FakeVpcd::start_two();
+        let (listener, events) = listen();
+        let plug = Plug::new(&first.endpoint(), vec![Echo::card(), Echo::card()], listener).unwrap();
+        let (mut first, mut second) = (first.accept(), second.accept());
+        first.send(Echo::PANIC);
+        assert!(first.left());
+        assert_eq!(events.next(), (0, Event::Broken));
+        assert!(matches!(plug.insert(0), Err(PlugError::Broken { slot: 0 })));
+        assert!(matches!(plug.remove(0), Err(PlugError::Broken { slot: 0 })));
+        assert_eq!(second.ask(&[0x00, 0xA4]), [0x00, 0xA4, 0x90, 0x00]);
+        assert!(matches!(plug.insert(2), Err(PlugError::NoSlot { slot: 2, count: 2 })));
+        let cards = plug.stop();
+        assert!(cards[0].is_none() && cards[1].is_some());
+    }
+
+    #[test]
+    fn stopping_hands_the_cards_back_without_power() {
+        let vpcd = FakeVpcd::start();
+        let (card, diary) = Echo::with_diary();
+        let plug = Plug::new(&vpcd.endpoint(), vec![card], |_, _| {}).unwrap();
+        let mut slot = vpcd.accept();
+        slot.ask(GET_ATR);
+        slot.send(ON);
+        slot.ask(GET_ATR);
+        let cards = plug.stop();
+        assert!(slot.left());
+        assert!(cards.len() == 1 && cards[0].is_some());
+        assert_eq!(*diary.lock().unwrap(), ["on", "off"]);
+    }
+
+    #[test]
+    fn stopping_does_not_wait_for_a_vpcd_that_is_not_there() {
+        let endpoint = FakeVpcd::start().endpoint();
+        let begin = std::time::Instant::now();
+        let plug = Plug::new(&endpoint, vec![Echo::card()], |_, _| {}).unwrap();
+        assert!(plug.stop()[0].is_some());
+        assert!(begin.elapsed() < DEADLINE / 2);
+    }
+
+    #[test]
+    fn a_card_beyond_the_last_port_is_refused() {
+        let endpoint = Endpoint { port: 0xFFFF, ..Endpoint::default() };
+        let error = Plug::new(&endpoint, vec![Echo::card(), Echo::card()], |_, _| {}).err().unwrap();
+        assert!(matches!(error, PlugError::NoPort { slot: 1, .. }), "{error}");
     }
 }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// vpcd follows every power control with a request for the ATR. If none comes, the "control" was a client's APDU of one byte:
 /// vpcd then waits for an answer that the protocol does not allow, and only the card's departure frees it.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Longest answer that the 16-bit length of a frame can announce.
 const MAX_ANSWER: usize = 0xFFFF;
@@ -37,7 +37,9 @@ pub enum Loss {
     #[error("pcscd closed the connection: it stopped or restarts")]
     Closed,
     /// A client's command hung the slot, and the card left to free it.
-    #[error("a program sent an APDU of one byte, which vpcd takes for a control message; the card left to free the slot")]
+    #[error(
+        "a program sent an APDU of one byte, which vpcd takes for a control message; the card left to free the slot"
+    )]
     OneByteCommand,
     /// The connection failed otherwise.
     #[error("the connection failed: {0}")]
@@ -47,7 +49,9 @@ pub enum Loss {
 impl From<io::Error> for Loss {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Closed,
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Self::Closed
+            }
             // What `vpicc` says to a control message that vpcd does not have.
             io::ErrorKind::InvalidData => Self::OneByteCommand,
             _ => Self::Failed(error.to_string()),
@@ -116,7 +120,9 @@ fn message_within(socket: &TcpStream, patience: Duration) -> io::Result<bool> {
     match seen {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
@@ -151,5 +157,128 @@ impl VSmartCard for Contacts<'_> {
     fn execute(&mut self, command: &[u8]) -> Vec<u8> {
         let answer = self.card.transmit(command);
         if (NO_DIAGNOSIS.len()..=MAX_ANSWER).contains(&answer.len()) { answer } else { NO_DIAGNOSIS.to_vec() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, JoinHandle};
+    use std::time::Instant;
+
+    use super::super::fake::{Echo, FakeSlot, FakeVpcd, GET_ATR, OFF, ON, RESET};
+    use super::*;
+
+    /// A card in a fake slot, with its diary, and the thread that ends with the stay.
+    fn seat() -> (FakeSlot, std::sync::Arc<std::sync::Mutex<Vec<&'static str>>>, JoinHandle<Loss>) {
+        let vpcd = FakeVpcd::start();
+        let endpoint = vpcd.endpoint();
+        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).unwrap();
+        let (mut card, diary) = Echo::with_diary();
+        let stay = thread::spawn(move || serve(stream, &mut *card, &mut |_| {}));
+        (vpcd.accept(), diary, stay)
+    }
+
+    #[test]
+    fn controls_reach_the_card_and_only_the_atr_is_answered() {
+        let (mut slot, diary, stay) = seat();
+        for control in [GET_ATR, ON, GET_ATR, RESET, GET_ATR, OFF, GET_ATR] {
+            slot.send(control);
+            if control == GET_ATR {
+                assert_eq!(slot.receive().unwrap(), Echo::ATR);
+            }
+        }
+        drop(slot);
+        assert_eq!(stay.join().unwrap(), Loss::Closed);
+        assert_eq!(*diary.lock().unwrap(), ["on", "reset", "off"]);
+    }
+
+    #[test]
+    fn commands_of_every_length_come_back_whole() {
+        let (mut slot, _, _stay) = seat();
+        for length in [2, 4, 5, 255, 256, 261, 4103, 65_533] {
+            let command = vec![0xA5; length];
+            let answer = slot.ask(&command);
+            assert_eq!(answer.len(), length + 2);
+            assert!(answer.starts_with(&command) && answer.ends_with(&[0x90, 0x00]));
+        }
+    }
+
+    #[test]
+    fn unusable_answers_become_6f00_and_the_stay_goes_on() {
+        let (mut slot, _, _stay) = seat();
+        for command in [Echo::SAY_NOTHING, Echo::SAY_ONE_BYTE, Echo::SAY_TOO_MUCH] {
+            assert_eq!(slot.ask(command), NO_DIAGNOSIS);
+        }
+        assert_eq!(slot.ask(Echo::SAY_THE_MOST).len(), MAX_ANSWER);
+        assert_eq!(slot.ask(&[0x00, 0xA4]), [0x00, 0xA4, 0x90, 0x00]);
+    }
+
+    #[test]
+    fn a_card_without_atr_never_sends_an_empty_message() {
+        struct Mute;
+        impl InsertedCard for Mute {
+            fn atr(&self) -> &[u8] {
+                &[]
+            }
+            fn power_on(&mut self) {}
+            fn power_off(&mut self) {}
+            fn reset(&mut self) {}
+            fn transmit(&mut self, _: &[u8]) -> Vec<u8> {
+                Vec::new()
+            }
+        }
+        assert_eq!(Contacts { card: &mut Mute, power_changed: false }.atr(), BARE_ATR);
+    }
+
+    #[test]
+    fn an_apdu_of_one_byte_does_not_hang_the_slot() {
+        for apdu in [OFF, ON, RESET] {
+            let (mut slot, _, stay) = seat();
+            slot.send(apdu);
+            assert!(slot.left(), "the card leaves, as nothing else frees vpcd");
+            assert_eq!(stay.join().unwrap(), Loss::OneByteCommand);
+        }
+        let (mut slot, _, stay) = seat();
+        slot.send(&[0x07]);
+        assert!(slot.left());
+        assert_eq!(stay.join().unwrap(), Loss::OneByteCommand);
+    }
+
+    /// A plain loop around `vpicc`, which is what this module must beat.
+    struct Plain;
+
+    impl VSmartCard for Plain {
+        fn execute(&mut self, command: &[u8]) -> Vec<u8> {
+            [command, &[0x90, 0x00]].concat()
+        }
+    }
+
+    #[test]
+    fn no_message_waits_for_a_delayed_acknowledgement() {
+        // The kernel acknowledges a fresh connection's first segments at once; the stall begins after them.
+        fn median(slot: &mut FakeSlot) -> Duration {
+            let mut times: Vec<Duration> = (0..60)
+                .map(|_| {
+                    let begin = Instant::now();
+                    slot.ask(&[0x00, 0xA4, 0x04, 0x00, 0x00]);
+                    begin.elapsed()
+                })
+                .skip(30)
+                .collect();
+            times.sort_unstable();
+            times[times.len() / 2]
+        }
+        let (mut ours, _, _stay) = seat();
+        let vpcd = FakeVpcd::start();
+        let endpoint = vpcd.endpoint();
+        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).unwrap();
+        let _plain = thread::spawn(move || Connection::from(stream).run(&mut Plain));
+        let plain = median(&mut vpcd.accept());
+        let ours = median(&mut ours);
+        assert!(
+            plain > Duration::from_millis(20),
+            "this kernel has the stall that is to be avoided: {plain:?}"
+        );
+        assert!(ours * 4 < plain, "ours {ours:?}, plain {plain:?}");
     }
 }

@@ -35,7 +35,9 @@ impl Event {
     /// One line that tells a person what happened in a slot.
     pub fn in_words(&self, slot: usize) -> String {
         match self {
-            Self::Seated => format!("slot {slot}: card inserted; look for the reader \"{}\"", reader_name(slot)),
+            Self::Seated => {
+                format!("slot {slot}: card inserted; look for the reader \"{}\"", reader_name(slot))
+            }
             Self::Waiting(obstacle) => format!("slot {slot}: waiting: {obstacle}"),
             Self::Lost(loss) => format!("slot {slot}: card out of the reader: {loss}; trying again"),
             Self::Removed => format!("slot {slot}: card removed"),
@@ -89,7 +91,12 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A slot whose card is to be inserted.
-    pub(super) fn new(number: usize, endpoint: Endpoint, card: Box<dyn InsertedCard>, listener: Listener) -> Self {
+    pub(super) fn new(
+        number: usize,
+        endpoint: Endpoint,
+        card: Box<dyn InsertedCard>,
+        listener: Listener,
+    ) -> Self {
         let state = State { wish: Wish::In, place: Place::OnTheWay(None), card: Some(card), socket: None };
         Self { number, endpoint, listener, state: Mutex::new(state), changed: Condvar::new() }
     }

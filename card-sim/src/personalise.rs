@@ -1,0 +1,147 @@
+//! Putting a holder's data on an empty card, before it is used for the first time.
+//!
+//! This is what a card management system does over a secure channel in a factory. Here it is one transaction on the
+//! card's store, so that a card is never half made.
+
+use heapless::Vec;
+
+use crate::{
+    card::RESPONSE_CAPACITY,
+    key::{KeyRecord, KeyReference, Origin, PrivateKey, SymmetricKey},
+    object::{Container, ObjectTag},
+    profile::{EmptyContainer, Profile},
+    reference::{LENGTH, Reference, ReferenceRecord},
+    store::{Record, Store, StoreError, Update},
+};
+
+/// Most keys that a card has: 9A 9C 9D 9E and the retired ones.
+const MAX_KEYS: usize = 24;
+
+/// A PIN or PUK with its number of tries.
+pub struct ReferenceData<'a> {
+    /// The eight bytes that are compared.
+    pub value: &'a [u8; LENGTH],
+    /// Tries of a fresh counter, 1 to 15.
+    pub tries: u8,
+}
+
+/// Everything that goes on a new card.
+pub struct Personalisation<'a> {
+    /// The card stock.
+    pub profile: &'static Profile,
+    /// PIV PIN, `80`.
+    pub pin: ReferenceData<'a>,
+    /// PUK, `81`.
+    pub puk: ReferenceData<'a>,
+    /// Global PIN, `00`, if the card has one.
+    pub global_pin: Option<ReferenceData<'a>>,
+    /// Card management key, `9B`.
+    pub management_key: &'a SymmetricKey,
+    /// Asymmetric keys.
+    pub keys: &'a [(KeyReference, PrivateKey, Origin)],
+    /// Data objects as GET DATA answers them: `53 L …`, bare `7E L …` and `7F 61 L …`.
+    pub objects: &'a [(ObjectTag, &'a [u8])],
+}
+
+/// Why a card was not made. Nothing has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PersonaliseError {
+    /// Reference data without a try, with more than 15, or of a wrong format.
+    Reference(Reference),
+    /// A key under a reference that holds no asymmetric key.
+    Key(KeyReference),
+    /// More keys or objects than the card has places, or a place named twice.
+    TooMany,
+    /// An object that is too long to be read back.
+    ObjectTooLong(ObjectTag),
+    /// The store failed or is full.
+    Store(StoreError),
+}
+
+impl Personalisation<'_> {
+    /// Writes the card into an empty `store`, in one transaction.
+    ///
+    /// Optional containers that the stock has from the factory (retired certificates, iris images) are created empty
+    /// where its empty containers read as such.
+    pub fn write(&self, store: &mut impl Store) -> Result<(), PersonaliseError> {
+        let pin = reference_record(Reference::PivPin, &self.pin)?;
+        let puk = reference_record(Reference::Puk, &self.puk)?;
+        let global_pin = match &self.global_pin {
+            Some(data) => Some(reference_record(Reference::GlobalPin, data)?),
+            None => None,
+        };
+        let management_key = KeyRecord::symmetric(self.management_key, Origin::Imported);
+        let keys = self.key_records()?;
+
+        let mut updates = Vec::<Update<'_>, 80>::new();
+        let mut add = |record, bytes| {
+            updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany)
+        };
+        add(Record::Profile, self.profile.name.as_bytes())?;
+        for (reference, record, tries) in [
+            (Reference::PivPin, Some(&pin), &self.pin.tries),
+            (Reference::Puk, Some(&puk), &self.puk.tries),
+            (
+                Reference::GlobalPin,
+                global_pin.as_ref(),
+                self.global_pin.as_ref().map_or(&0, |data| &data.tries),
+            ),
+        ] {
+            if let Some(record) = record {
+                add(Record::ReferenceData(reference), record.bytes())?;
+                add(Record::RetryCounter(reference), core::slice::from_ref(tries))?;
+            }
+        }
+        add(Record::Key(KeyReference::CardManagement), management_key.bytes())?;
+        for (reference, record) in &keys {
+            add(Record::Key(*reference), record.bytes())?;
+        }
+        for (tag, object) in self.objects {
+            if object.len() > RESPONSE_CAPACITY {
+                return Err(PersonaliseError::ObjectTooLong(*tag));
+            }
+            add(Record::Object(*tag), object)?;
+        }
+        for tag in self.empty_containers() {
+            add(Record::Object(tag), &[0x53, 0x00])?;
+        }
+        store.commit(&updates).map_err(|error| match error {
+            StoreError::RepeatedRecord => PersonaliseError::TooMany,
+            other => PersonaliseError::Store(other),
+        })
+    }
+
+    fn key_records(&self) -> Result<Vec<(KeyReference, KeyRecord), MAX_KEYS>, PersonaliseError> {
+        let mut records = Vec::new();
+        for (reference, key, origin) in self.keys {
+            if *reference == KeyReference::CardManagement {
+                return Err(PersonaliseError::Key(*reference));
+            }
+            records
+                .push((*reference, KeyRecord::asymmetric(key, *origin)))
+                .map_err(|_| PersonaliseError::TooMany)?;
+        }
+        Ok(records)
+    }
+
+    /// Containers that the factory creates and that got no contents: retired certificates and iris images.
+    fn empty_containers(&self) -> impl Iterator<Item = ObjectTag> {
+        let created = self.profile.choices.empty_container == EmptyContainer::ZeroLength;
+        (0x5F_C10D..=0x5F_C121)
+            .filter(move |_| created)
+            .filter_map(Container::find)
+            .map(|container| container.tag)
+            .filter(|tag| !self.objects.iter().any(|(filled, _)| filled == tag))
+    }
+}
+
+fn reference_record(
+    reference: Reference,
+    data: &ReferenceData<'_>,
+) -> Result<ReferenceRecord, PersonaliseError> {
+    if !(1..=15).contains(&data.tries) || !reference.is_well_formed(data.value) {
+        return Err(PersonaliseError::Reference(reference));
+    }
+    Ok(ReferenceRecord::new(data.tries, data.value))
+}

@@ -1,0 +1,53 @@
+//! GENERAL AUTHENTICATE (SP 800-73-5 part 2, 3.2.4): which key, who may use it, and which of its protocols.
+
+mod administrator;
+mod private_key;
+mod template;
+
+use super::{Context, command::GeneralAuthenticate};
+use crate::{
+    key::{self, AsymmetricAlgorithm, KeyReference, SymmetricAlgorithm},
+    platform::Platform,
+    refusal::{Refusal, rules},
+};
+use template::Template;
+
+/// Finds the key, checks that it may be used now, and runs the protocol that the template asks for.
+pub(super) fn run<P: Platform>(
+    context: &mut Context<'_, P>,
+    command: &GeneralAuthenticate<'_>,
+) -> Result<(), Refusal> {
+    let reference =
+        KeyReference::from_byte(command.key_reference).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    if reference == KeyReference::CardManagement {
+        return with_management_key(context, command);
+    }
+    let algorithm =
+        AsymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    let (key, _) = key::load_private(&context.platform.store, reference)?
+        .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
+    if key.algorithm() != algorithm {
+        return Err(rules::ALGORITHM_KEY.refuse());
+    }
+    let key_use = reference.key_use();
+    if !context.security.permits(key_use.contact) {
+        return Err(rules::KEY_USE.refuse());
+    }
+    let template = Template::parse(command.template)?;
+    private_key::run(context, &key, key_use, &template)
+}
+
+fn with_management_key<P: Platform>(
+    context: &mut Context<'_, P>,
+    command: &GeneralAuthenticate<'_>,
+) -> Result<(), Refusal> {
+    let algorithm =
+        SymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    let key = key::load_symmetric(&context.platform.store, KeyReference::CardManagement)?
+        .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
+    if key.algorithm() != algorithm {
+        return Err(rules::ALGORITHM_KEY.refuse());
+    }
+    let template = Template::parse(command.template)?;
+    administrator::run(context, &key, &template)
+}

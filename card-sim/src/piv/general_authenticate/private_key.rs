@@ -1,0 +1,77 @@
+//! Signature, internal authentication, key transport and key agreement with the holder's keys.
+
+use heapless::Vec;
+use zeroize::Zeroizing;
+
+use super::{
+    super::Context,
+    template::{self, RESPONSE, Template},
+};
+use crate::{
+    crypto::{Crypto, MAX_RESULT, ecdsa_der},
+    key::{KeyUse, Operation, PrivateKey},
+    platform::Platform,
+    refusal::{Refusal, rules},
+};
+
+/// Runs the private-key operation that the template asks for and answers with its result.
+pub(super) fn run<P: Platform>(
+    context: &mut Context<'_, P>,
+    key: &PrivateKey,
+    key_use: KeyUse,
+    template: &Template<'_>,
+) -> Result<(), Refusal> {
+    let (operation, input) = operation(key, template)?;
+    if !key_use.operations.contains(&operation) {
+        return Err(rules::OPERATION.refuse());
+    }
+    let size = key.algorithm().size();
+    let expected = if operation == Operation::Ecdh { point_length(size) } else { size };
+    if input.len() != expected {
+        return Err(rules::INPUT_LENGTH.refuse());
+    }
+    let crypto = &mut context.platform.crypto;
+    let mut result = Zeroizing::new(Vec::<u8, MAX_RESULT>::new());
+    match operation {
+        Operation::RsaPrivate => {
+            result.extend_from_slice(input)?;
+            crypto.rsa_private(key, &mut result)?;
+        }
+        Operation::Ecdsa => {
+            let mut signature = [0; 96];
+            let length = size.saturating_mul(2);
+            let signature = signature.get_mut(..length).ok_or(rules::INPUT_LENGTH.refuse())?;
+            crypto.ecdsa_sign(key, input, signature)?;
+            ecdsa_der(signature, &mut *result)?;
+        }
+        Operation::Ecdh => {
+            result.resize_default(size)?;
+            crypto.ecdh(key, input, &mut result)?;
+        }
+    }
+    template::append(RESPONSE, &result, context.response)
+}
+
+/// Which operation a template asks for, and its input.
+fn operation<'a>(
+    key: &PrivateKey,
+    template: &Template<'a>,
+) -> Result<(Operation, &'a [u8]), Refusal> {
+    match *template {
+        Template { witness: None, challenge: Some(input), response: Some([]), exponentiation: None } => {
+            let rsa = key.algorithm().is_rsa();
+            Ok((if rsa { Operation::RsaPrivate } else { Operation::Ecdsa }, input))
+        }
+        Template { witness: None, challenge: None, response: Some([]), exponentiation: Some(point) }
+            if !key.algorithm().is_rsa() =>
+        {
+            Ok((Operation::Ecdh, point))
+        }
+        _ => Err(rules::TEMPLATE.refuse()),
+    }
+}
+
+/// Length of an uncompressed point with coordinates of `size` bytes.
+fn point_length(size: usize) -> usize {
+    size.saturating_mul(2).saturating_add(1)
+}

@@ -1,0 +1,63 @@
+//! The Card Capability Container, `5FC107` (SP 800-73-5 part 1, 3.1.1 and table 8).
+
+use super::{person::CardNumbers, tlv::elements};
+
+/// The card identifier of GSC-IS (NISTIR 6887, 6.4) up to the card's own number: registered application provider of
+/// NIST, manufacturer, and card type 02, a Java card.
+const CARD_IDENTIFIER: [u8; 7] = [0xA0, 0x00, 0x00, 0x01, 0x16, 0xFF, 0x02];
+
+/// The container. PIV fixes only the data model number; container and grammar version are those of GSC-IS 2.1.
+pub(crate) fn card_capability_container(numbers: &CardNumbers) -> Vec<u8> {
+    let card_identifier = [&CARD_IDENTIFIER[..], &numbers.card_id].concat();
+    elements([
+        (0xF0, &card_identifier),
+        (0xF1, &[0x21]),
+        (0xF2, &[0x21]),
+        (0xF3, &[]),
+        (0xF4, &[]),
+        (0xF5, &[0x10]),
+        (0xF6, &[]),
+        (0xF7, &[]),
+        (0xFA, &[]),
+        (0xFB, &[]),
+        (0xFC, &[]),
+        (0xFD, &[]),
+        (0xFE, &[]),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        issue::person::{CardNumbers, Person},
+        random,
+    };
+
+    #[test]
+    fn elements_stand_in_the_order_of_table_8() {
+        let mut rng = random::from_seed("test of the CCC", 1);
+        let person = Person::sample(&mut rng, None).unwrap();
+        let container = card_capability_container(&CardNumbers::sample(&mut rng, &person).unwrap());
+        let elements: Vec<_> =
+            apdu::tlv_ber::Reader::single_byte_tags(&container).into_iter().collect::<Result<_, _>>().unwrap();
+        let shape: Vec<_> = elements.iter().map(|tlv| (tlv.tag.number(), tlv.value.len())).collect();
+        let expected = [
+            (0xF0, 21),
+            (0xF1, 1),
+            (0xF2, 1),
+            (0xF3, 0),
+            (0xF4, 0),
+            (0xF5, 1),
+            (0xF6, 0),
+            (0xF7, 0),
+            (0xFA, 0),
+            (0xFB, 0),
+            (0xFC, 0),
+            (0xFD, 0),
+            (0xFE, 0),
+        ];
+        assert_eq!(shape, expected);
+        assert_eq!(elements[5].value, [0x10]);
+    }
+}
