@@ -64,7 +64,7 @@ pub fn rsa(modulus: &[u8], exponent: &[u8], block: &[u8], result: &[u8]) -> bool
         return false;
     }
     let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
-    let Ok(key) = RsaPublicKey::new_with_max_size(number(modulus), number(exponent), 4096) else {
+    let Ok(key) = RsaPublicKey::new_with_size_limits(number(modulus), number(exponent), 1024..=4096) else {
         return false;
     };
     rsa::hazmat::rsa_encrypt(&key, &number(result)).is_ok_and(|opened| opened == number(block))

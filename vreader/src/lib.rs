@@ -5,6 +5,7 @@
 
 pub mod attach;
 pub mod crypto;
+pub mod emulated;
 pub mod image;
 pub mod inspect;
 pub mod issue;

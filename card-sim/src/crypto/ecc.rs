@@ -172,7 +172,8 @@ where
     FieldBytesSize<C>: ModulusSize,
 {
     let secret = secret::<C>(scalar)?;
-    let peer = elliptic_curve::PublicKey::<C>::from_sec1_bytes(point).map_err(|_| CryptoError::InvalidInput)?;
+    let peer =
+        elliptic_curve::PublicKey::<C>::from_sec1_bytes(point).map_err(|_| CryptoError::InvalidInput)?;
     let secret = secret.diffie_hellman(&peer);
     for (to, from) in shared.iter_mut().zip(secret.raw_secret_bytes()) {
         *to = *from;

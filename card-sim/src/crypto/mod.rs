@@ -7,6 +7,8 @@
 //! Promise: for the same key, input and seed all implementations give the same bytes. ECDSA therefore takes its
 //! nonce from RFC 6979, and RSA key generation follows [`rsa_prime`] exactly.
 
+#[cfg(feature = "rsa")]
+mod cache;
 mod ecc;
 #[cfg(feature = "rsa")]
 pub mod rsa_prime;
@@ -14,7 +16,11 @@ pub mod rsa_prime;
 mod rsa_raw;
 mod rustcrypto;
 mod symmetric;
+#[cfg(all(test, feature = "rsa"))]
+mod tests;
 
+#[cfg(feature = "rsa")]
+pub use cache::KeyCache;
 pub use ecc::{check_ecdh_lengths, ecdsa_der};
 #[cfg(feature = "rsa")]
 pub use rsa_raw::check_rsa_key;

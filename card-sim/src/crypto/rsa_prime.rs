@@ -96,8 +96,7 @@ pub fn assemble(
         q = second.next_prime()?;
     }
     let (larger, smaller) = if *p.0 > *q.0 { (p, q) } else { (q, p) };
-    let (larger, smaller) =
-        (Zeroizing::new(larger.0.to_be_bytes()), Zeroizing::new(smaller.0.to_be_bytes()));
+    let (larger, smaller) = (Zeroizing::new(larger.0.to_be_bytes()), Zeroizing::new(smaller.0.to_be_bytes()));
     PrivateKey::rsa(algorithm, exponent, &larger, &smaller).ok_or(CryptoError::Failed)
 }
 

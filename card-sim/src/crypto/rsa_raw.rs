@@ -8,9 +8,6 @@
 //! The exponentiations take constant time. Blinding stands behind that as a second line: its pair of numbers is
 //! derived from the key, because the operation is given no random generator, and squared after each use.
 
-extern crate alloc;
-
-use alloc::boxed::Box;
 use chacha20::ChaCha20Rng;
 use crypto_bigint::{BoxedUint, ConcatenatingMul, Integer, modular::BoxedMontyForm};
 use heapless::Vec;
@@ -21,14 +18,10 @@ use rsa::{
     traits::{PrivateKeyParts, PublicKeyParts},
 };
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{CryptoError, rsa_prime};
 use crate::key::{PrivateKey, PrivateParts, PublicKey};
-
-/// How many keys stay prepared: as many as the PIV application has for everyday use. One takes some 10 KB of heap.
-const PREPARED: usize = 4;
 
 /// Draws for an invertible blinding factor. Only a key with a very composite "prime" needs more than one.
 const DRAWS: usize = 16;
@@ -55,34 +48,9 @@ pub fn check_rsa_key(key: &PrivateKey) -> Result<RsaPrivateKey, CryptoError> {
     if checked.qinv().is_some() { Ok(checked) } else { Err(CryptoError::InvalidKey) }
 }
 
-/// The last few keys in prepared form, the latest first.
-#[derive(Default)]
-pub(super) struct PreparedKeys {
-    // Boxed, so that moving an entry leaves no copy of the key behind.
-    keys: Vec<Box<Prepared>, PREPARED>,
-}
-
-impl PreparedKeys {
-    /// `key` in prepared form, from the cache or made now.
-    pub(super) fn prepare(&mut self, key: &PrivateKey) -> Result<&mut Prepared, CryptoError> {
-        if let Some(index) = self.keys.iter().position(|prepared| prepared.is_for(key)) {
-            if let Some(front) = self.keys.get_mut(..=index) {
-                front.rotate_right(1);
-            }
-        } else {
-            let prepared = Box::new(Prepared::new(key)?);
-            if self.keys.is_full() {
-                self.keys.pop();
-            }
-            self.keys.insert(0, prepared).map_err(|_| CryptoError::Failed)?;
-        }
-        self.keys.first_mut().map(|prepared| &mut **prepared).ok_or(CryptoError::Failed)
-    }
-}
-
 /// A checked key with its blinding pair. Wiped when dropped.
 pub(super) struct Prepared {
-    source: PrivateKey,
+    exponent: u32,
     key: RsaPrivateKey,
     /// `r ^ e mod n`
     blind: BoxedMontyForm,
@@ -91,34 +59,26 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    fn new(source: &PrivateKey) -> Result<Self, CryptoError> {
+    pub(super) fn new(source: &PrivateKey) -> Result<Self, CryptoError> {
         let key = check_rsa_key(source)?;
+        let PrivateParts::Rsa { exponent, .. } = source.parts() else { return Err(CryptoError::InvalidKey) };
         let (blind, unblind) = blinding_pair(source, &key)?;
-        Ok(Self { source: source.clone(), key, blind, unblind })
-    }
-
-    /// Whether this was made from `key`; takes the same time wherever the two differ.
-    fn is_for(&self, key: &PrivateKey) -> bool {
-        let same = self.source.material().ct_eq(key.material());
-        self.source.algorithm() == key.algorithm() && bool::from(same)
+        Ok(Self { exponent, key, blind, unblind })
     }
 
     pub(super) fn public_key(&self) -> Result<PublicKey, CryptoError> {
-        let PrivateParts::Rsa { exponent, .. } = self.source.parts() else {
-            return Err(CryptoError::InvalidKey);
-        };
         let modulus = Vec::from_slice(&self.key.n().to_be_bytes()).map_err(|_| CryptoError::Failed)?;
-        Ok(PublicKey::Rsa { modulus, exponent })
+        Ok(PublicKey::Rsa { modulus, exponent: self.exponent })
     }
 
     /// `block ^ d mod n` in place, checked.
     pub(super) fn private(&mut self, block: &mut [u8]) -> Result<(), CryptoError> {
         let key = &self.key;
-        if block.len() != self.source.algorithm().size() {
+        if block.len() != key.size() {
             return Err(CryptoError::InvalidInput);
         }
-        let input = BoxedUint::from_be_slice(block, key.n_bits_precision())
-            .map_err(|_| CryptoError::InvalidInput)?;
+        let input =
+            BoxedUint::from_be_slice(block, key.n_bits_precision()).map_err(|_| CryptoError::InvalidInput)?;
         if &input >= key.n().as_ref() {
             return Err(CryptoError::InvalidInput);
         }
@@ -142,7 +102,7 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // The two keys wipe themselves.
+        // The key wipes itself.
         self.blind.zeroize();
         self.unblind.zeroize();
     }

@@ -5,16 +5,20 @@
 
 use rand_core::CryptoRng;
 
-#[cfg(feature = "rsa")]
-use super::{rsa_prime, rsa_raw};
 use super::{Crypto, CryptoError, ecc, symmetric};
+#[cfg(feature = "rsa")]
+use super::{cache::KeyCache, rsa_prime, rsa_raw::Prepared};
 use crate::key::{AsymmetricAlgorithm, PrivateKey, PublicKey, SymmetricKey};
+
+/// How many RSA keys stay prepared: as many as the PIV application has for everyday use. One takes some 10 KB of heap.
+#[cfg(feature = "rsa")]
+const PREPARED: usize = 4;
 
 /// Cryptography by the RustCrypto crates.
 #[derive(Default)]
 pub struct RustCrypto {
     #[cfg(feature = "rsa")]
-    rsa: rsa_raw::PreparedKeys,
+    rsa: KeyCache<Prepared, PREPARED>,
 }
 
 impl RustCrypto {
@@ -46,7 +50,7 @@ impl Crypto for RustCrypto {
     fn public_key(&mut self, key: &PrivateKey) -> Result<PublicKey, CryptoError> {
         #[cfg(feature = "rsa")]
         if key.algorithm().is_rsa() {
-            return self.rsa.prepare(key)?.public_key();
+            return self.rsa.get_or_prepare(key, Prepared::new)?.public_key();
         }
         ecc::public_key(key)
     }
@@ -54,7 +58,7 @@ impl Crypto for RustCrypto {
     fn rsa_private(&mut self, key: &PrivateKey, block: &mut [u8]) -> Result<(), CryptoError> {
         #[cfg(feature = "rsa")]
         if key.algorithm().is_rsa() {
-            return self.rsa.prepare(key)?.private(block);
+            return self.rsa.get_or_prepare(key, Prepared::new)?.private(block);
         }
         let _ = (key, block);
         Err(CryptoError::Unsupported)

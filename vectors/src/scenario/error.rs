@@ -42,7 +42,9 @@ pub enum Reason {
     #[error("a card file holds values and procedures, no scenarios")]
     ScenarioInCard,
     /// No such procedure.
-    #[error("the card file and this file have no procedure \"{0}\" (procedures must stand before they are used)")]
+    #[error(
+        "the card file and this file have no procedure \"{0}\" (procedures must stand before they are used)"
+    )]
     Procedure(String),
     /// A command without `<`, or `<` without a command.
     #[error("a command (> or >>) and its answer (<) must stand one after the other")]
@@ -54,7 +56,9 @@ pub enum Reason {
     #[error("\"power {0}\": only \"power on\" and \"power off\" exist")]
     Power(String),
     /// A `check` of an unknown kind or with wrong arguments.
-    #[error("\"check {0}\" is none of ecdsa(KEY, digest, signature), rsa(KEY, block, result), point(KEY), equal(a, b), differ(a, b)")]
+    #[error(
+        "\"check {0}\" is none of ecdsa(KEY, digest, signature), rsa(KEY, block, result), point(KEY), equal(a, b), differ(a, b)"
+    )]
     Check(String),
     /// A `set` line without `=`.
     #[error("a value is set with: set NAME = BYTES")]

@@ -258,9 +258,10 @@ mod tests {
             ("{c:*} ..", &[Item::Keep("c".into(), None), Item::Any]),
             ("?? ??", &[Item::AnyByte, Item::AnyByte]),
             ("lc( 01 )00", &[]),
-            ("ber(ber( .. ))", &[
-                Item::Call(Function::Ber, vec![Item::Call(Function::Ber, vec![Item::Any])]),
-            ]),
+            (
+                "ber(ber( .. ))",
+                &[Item::Call(Function::Ber, vec![Item::Call(Function::Ber, vec![Item::Any])])],
+            ),
             ("take(8, {x})", &[Item::Call(Function::Take(8), vec![Item::Value("x".into())])]),
             ("encrypt( 9B , 00 )", &[Item::Call(Function::Encrypt("9B".into()), vec![bytes(&[0])])]),
         ];

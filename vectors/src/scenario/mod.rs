@@ -8,12 +8,15 @@ mod expression;
 mod parse;
 mod pattern;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use error::{Failure, Reason, ScriptError, Trouble};
 pub use expression::{Function, Item};
+pub(crate) use pattern::read_ber_length;
 pub use run::{Report, Target, run};
 
 /// A scenario file.

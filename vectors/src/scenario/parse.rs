@@ -124,7 +124,7 @@ struct Parser {
     card: Card,
     values: Vec<Step>,
     scenarios: Vec<Scenario>,
-    place: Section,
+    section: Section,
     step: String,
     command: Option<Command>,
     repeat: Option<usize>,
@@ -141,7 +141,7 @@ impl Parser {
             card: Card::default(),
             values: Vec::new(),
             scenarios: Vec::new(),
-            place: Section::Top,
+            section: Section::Top,
             step: String::new(),
             command: None,
             repeat: None,
@@ -204,23 +204,21 @@ impl Parser {
                 self.title = text;
                 Ok(())
             }
-            "clause" => match (&self.place, self.scenarios.last_mut()) {
-                (Section::Scenario, Some(scenario)) => {
+            "clause" => {
+                if let (Section::Scenario, Some(scenario)) = (&self.section, self.scenarios.last_mut()) {
                     scenario.clause = text;
-                    Ok(())
-                }
-                _ => {
+                } else {
                     self.once("clause", Part::Clause)?;
                     self.clause = text;
-                    Ok(())
                 }
-            },
+                Ok(())
+            }
             "scenario" if self.scenarios.iter().any(|scenario| scenario.name == rest) => {
                 Err(self.error(Reason::Twice(text)))
             }
             "scenario" => {
-                self.place = Section::Scenario;
-                self.step = "the beginning".to_owned();
+                self.section = Section::Scenario;
+                "the beginning".clone_into(&mut self.step);
                 let clause = self.clause.clone();
                 self.scenarios.push(Scenario { name: text, line: self.line, clause, steps: Vec::new() });
                 Ok(())
@@ -230,10 +228,10 @@ impl Parser {
                 let procedure = Procedure { file: self.file.clone(), steps: Vec::new() };
                 self.card.procedures.insert(text.clone(), procedure);
                 self.step.clone_from(&text);
-                self.place = Section::Procedure(text);
+                self.section = Section::Procedure(text);
                 Ok(())
             }
-            _ if matches!(self.place, Section::Top) => Err(self.error(Reason::Outside("step"))),
+            _ if matches!(self.section, Section::Top) => Err(self.error(Reason::Outside("step"))),
             _ => {
                 self.step = text;
                 Ok(())
@@ -249,7 +247,7 @@ impl Parser {
         }
         let value = self.expression(value, Place::Input)?;
         let action = Action::Set(name.to_owned(), value);
-        if matches!(self.place, Section::Top) {
+        if matches!(self.section, Section::Top) {
             self.values.push(Step { line: self.line, name: "set".to_owned(), action });
             return Ok(());
         }
@@ -283,7 +281,7 @@ impl Parser {
 
     fn push(&mut self, word: &'static str, action: Action) -> Result<(), ScriptError> {
         let step = Step { line: self.line, name: self.step.clone(), action };
-        let steps = match &self.place {
+        let steps = match &self.section {
             Section::Top => None,
             Section::Scenario => self.scenarios.last_mut().map(|scenario| &mut scenario.steps),
             Section::Procedure(name) => {

@@ -87,7 +87,7 @@ fn ber(inside: &[u8]) -> Result<Vec<u8>, Trouble> {
 }
 
 /// The shortest BER length field for `length` bytes (ISO 7816-4, 5.2.2.2).
-pub(crate) fn ber_length(length: usize) -> Option<Vec<u8>> {
+fn ber_length(length: usize) -> Option<Vec<u8>> {
     let [high, low] = u16::try_from(length).ok()?.to_be_bytes();
     Some(match length {
         0..=0x7F => vec![low],
@@ -99,8 +99,7 @@ pub(crate) fn ber_length(length: usize) -> Option<Vec<u8>> {
 /// The length that the field at the beginning of `bytes` tells, if it is the shortest form, and what follows it.
 pub(crate) fn read_ber_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (length, rest) = match bytes {
-        [length @ 0..=0x7F, rest @ ..] => (usize::from(*length), rest),
-        [0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [length @ 0..=0x7F, rest @ ..] | [0x81, length, rest @ ..] => (usize::from(*length), rest),
         [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
         _ => return None,
     };
@@ -225,12 +224,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_computed_says_why() {
-        for text in ["lc()", "flip()", "take(4, {abc})", "skip(4, {abc})", "encrypt(9B, 00)", "decrypt(9B, 00)"]
+        for text in
+            ["lc()", "flip()", "take(4, {abc})", "skip(4, {abc})", "encrypt(9B, 00)", "decrypt(9B, 00)"]
         {
             let trouble = bytes(&input(text), &values()).unwrap_err();
             assert!(matches!(trouble, Trouble::NotComputable(_)), "{text}: {trouble:?}");
         }
-        for (text, name) in [("{d}", "d"), ("encrypt(9A, 00)", "algorithm-9A"), ("ecdh(9D, 00)", "public-9D")] {
+        for (text, name) in [("{d}", "d"), ("encrypt(9A, 00)", "algorithm-9A"), ("ecdh(9D, 00)", "public-9D")]
+        {
             assert_eq!(bytes(&input(text), &values()), Err(Trouble::NoValue(name.into())), "{text}");
         }
     }
@@ -266,13 +267,16 @@ mod tests {
         let pattern = "7C ber( 81 ber( {challenge:*} ) 82 {two:2} ) {status:2}";
         let patterns = resolve(&parse(pattern, Place::Answer).unwrap(), &Values::default()).unwrap();
         let mut kept = Vec::new();
-        assert!(matches(&patterns, &hex::decode("7c0781020102820304 9000".replace(' ', "")).unwrap(), &mut kept));
+        assert!(matches(
+            &patterns,
+            &hex::decode("7c0781020102820304 9000".replace(' ', "")).unwrap(),
+            &mut kept
+        ));
         let kept: Vec<_> = kept.iter().map(|(name, value)| (&name[..], hex::encode(value))).collect();
-        assert_eq!(kept, [
-            ("challenge", "0102".to_owned()),
-            ("two", "0304".to_owned()),
-            ("status", "9000".to_owned())
-        ]);
+        assert_eq!(
+            kept,
+            [("challenge", "0102".to_owned()), ("two", "0304".to_owned()), ("status", "9000".to_owned())]
+        );
         assert_eq!(show(&patterns), "7C ber( 81 ber( {challenge:*} ) 82 {two:2} ) {status:2}");
     }
 

@@ -153,7 +153,8 @@ fn in_short_pieces<T: Target>(target: &mut T, command: &[u8]) -> Result<Vec<u8>,
     let mut answer = match command {
         [class, instruction, p1, p2, 0, high, low, rest @ ..] if !rest.is_empty() => {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
-            let data = rest.get(..length).ok_or(Trouble::NotComputable("the command ends inside its data"))?;
+            let data =
+                rest.get(..length).ok_or(Trouble::NotComputable("the command ends inside its data"))?;
             let mut pieces = data.chunks(0xFF).peekable();
             let mut answer = Vec::new();
             while let Some(piece) = pieces.next() {
@@ -203,9 +204,7 @@ fn check_values(check: &Check, values: &Values) -> Result<(), Trouble> {
             oracle::on_curve(named("public", key)?),
             format!("point: public-{key} is not an uncompressed point of P-256 or P-384"),
         ),
-        Check::Equal(a, b) => {
-            (bytes(a, values)? == bytes(b, values)?, "equal: the bytes differ".to_owned())
-        }
+        Check::Equal(a, b) => (bytes(a, values)? == bytes(b, values)?, "equal: the bytes differ".to_owned()),
         Check::Differ(a, b) => {
             (bytes(a, values)? != bytes(b, values)?, "differ: the bytes are the same".to_owned())
         }

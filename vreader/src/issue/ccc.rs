@@ -39,8 +39,10 @@ mod tests {
         let mut rng = random::from_seed("test of the CCC", 1);
         let person = Person::sample(&mut rng, None).unwrap();
         let container = card_capability_container(&CardNumbers::sample(&mut rng, &person).unwrap());
-        let elements: Vec<_> =
-            apdu::tlv_ber::Reader::single_byte_tags(&container).into_iter().collect::<Result<_, _>>().unwrap();
+        let elements: Vec<_> = apdu::tlv_ber::Reader::single_byte_tags(&container)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .unwrap();
         let shape: Vec<_> = elements.iter().map(|tlv| (tlv.tag.number(), tlv.value.len())).collect();
         let expected = [
             (0xF0, 21),

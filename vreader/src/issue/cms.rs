@@ -83,8 +83,7 @@ fn encode(
     signer: &Authority,
     signer_info: SignerInfo,
 ) -> Result<Vec<u8>, der::Error> {
-    let econtent =
-        content.embedded.then(|| Any::new(Tag::OctetString, content.bytes)).transpose()?;
+    let econtent = content.embedded.then(|| Any::new(Tag::OctetString, content.bytes)).transpose()?;
     let certificate =
         content.with_certificate.then(|| CertificateChoices::Certificate(signer.certificate().clone()));
     let signed_data = SignedData {

@@ -137,8 +137,7 @@ impl Date {
     }
 
     /// The eight bytes of a CBEFF header: each pair of digits as one binary byte, and `Z`.
-    pub fn cbeff(self, moment: Moment) -> [u8; 8] {
-        let (hour, minute, second) = moment.clock();
+    pub fn cbeff(self, (hour, minute, second): (u8, u8, u8)) -> [u8; 8] {
         let [century, year] = [self.year / 100, self.year % 100].map(|pair| pair.to_le_bytes()[0]);
         [century, year, self.month, self.day, hour, minute, second, b'Z']
     }
@@ -156,7 +155,8 @@ impl Date {
 }
 
 impl Moment {
-    const fn clock(self) -> (u8, u8, u8) {
+    /// Hour, minute and second.
+    pub const fn clock(self) -> (u8, u8, u8) {
         match self {
             Self::Start => (0, 0, 0),
             Self::End => (23, 59, 59),
@@ -240,17 +240,29 @@ mod tests {
 
     #[test]
     fn a_cbeff_date_is_binary() {
-        // The header of a GSA ICAM test card holds 2018-07-23 as 14 12 07 17.
-        let bytes = date("2018-07-23").cbeff(Moment::Start);
-        assert_eq!(bytes, [0x14, 0x12, 0x07, 0x17, 0x00, 0x00, 0x00, 0x5A]);
-        assert_eq!(date("2018-07-23").cbeff(Moment::End)[4..], [0x17, 0x3B, 0x3B, 0x5A]);
+        // The header of a GSA ICAM test card holds 2018-07-23 05:48:42Z like this.
+        let bytes = date("2018-07-23").cbeff((5, 48, 42));
+        assert_eq!(bytes, [0x14, 0x12, 0x07, 0x17, 0x05, 0x30, 0x2A, 0x5A]);
+        assert_eq!(date("2018-07-23").cbeff(Moment::End.clock())[4..], [0x17, 0x3B, 0x3B, 0x5A]);
     }
 
     #[test]
     fn what_is_no_day_is_refused() {
         for text in [
-            "", "2026", "2026-1-1", "2026-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "2026-01-32",
-            "0999-01-01", "+026-01-01", "2026-01-01-", "2026/01/01", "20260101", "２026-01-01",
+            "",
+            "2026",
+            "2026-1-1",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-01-32",
+            "0999-01-01",
+            "+026-01-01",
+            "2026-01-01-",
+            "2026/01/01",
+            "20260101",
+            "２026-01-01",
         ] {
             let error = text.parse::<Date>().unwrap_err();
             assert!(error.to_string().contains("YYYY-MM-DD"), "{text}");

@@ -15,7 +15,9 @@ pub enum IssueError {
     #[error("the holder's name contains the control character {0:?}; names are one line of printable text")]
     HolderCharacter(char),
     /// The holder's name does not fit.
-    #[error("the holder's name has {bytes} bytes in UTF-8; the card has room for {MAX_NAME} (SP 800-73-5 part 1, table 14)")]
+    #[error(
+        "the holder's name has {bytes} bytes in UTF-8; the card has room for {MAX_NAME} (SP 800-73-5 part 1, table 14)"
+    )]
     HolderTooLong {
         /// Length of the name in bytes.
         bytes: usize,
@@ -24,7 +26,9 @@ pub enum IssueError {
     #[error("the day of issue {0} is out of range; it may be from 1980-01-01 to 2099-12-31")]
     IssuedOutOfRange(Date),
     /// The card would expire before it is issued.
-    #[error("the card would expire on {expires}, before it is issued on {issued}; give a later expiration or an earlier day of issue")]
+    #[error(
+        "the card would expire on {expires}, before it is issued on {issued}; give a later expiration or an earlier day of issue"
+    )]
     ExpiresBeforeIssued {
         /// First day of the card.
         issued: Date,
@@ -32,7 +36,9 @@ pub enum IssueError {
         expires: Date,
     },
     /// The card would live too long.
-    #[error("a card issued on {issued} may expire on {latest} at the latest, not on {expires}: six years are the limit (FIPS 201-3, 2.8)")]
+    #[error(
+        "a card issued on {issued} may expire on {latest} at the latest, not on {expires}: six years are the limit (FIPS 201-3, 2.8)"
+    )]
     LifeTooLong {
         /// First day of the card.
         issued: Date,
@@ -48,7 +54,9 @@ pub enum IssueError {
     #[error("the PUK must be exactly 8 ASCII characters (SP 800-73-5 part 2, 2.4.3)")]
     Puk,
     /// A certification authority cannot serve this card.
-    #[error("the {authority} cannot serve a card that lives from {issued} to {expires}: its certificate is valid from {from} to {until}; issue with a new PKI or other dates")]
+    #[error(
+        "the {authority} cannot serve a card that lives from {issued} to {expires}: its certificate is valid from {from} to {until}; issue with a new PKI or other dates"
+    )]
     AuthorityValidity {
         /// Which authority.
         authority: &'static str,

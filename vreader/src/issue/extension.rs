@@ -8,9 +8,9 @@ use der::{
 use x509_cert::ext::{
     Extension,
     pkix::{
-        AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies,
-        CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
-        access::AccessDescription,
+        AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
+        CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+        SubjectKeyIdentifier,
         certpolicy::PolicyInformation,
         crl::dp::DistributionPoint,
         name::{DistributionPointName, GeneralName, OtherName},
@@ -54,10 +54,8 @@ pub(crate) fn extended_key_usage(purposes: &[ObjectIdentifier], critical: bool) 
 }
 
 pub(crate) fn certificate_policies(policies: &[ObjectIdentifier]) -> Result<Extension> {
-    let information = |policy: &ObjectIdentifier| PolicyInformation {
-        policy_identifier: *policy,
-        policy_qualifiers: None,
-    };
+    let information =
+        |policy: &ObjectIdentifier| PolicyInformation { policy_identifier: *policy, policy_qualifiers: None };
     let value = CertificatePolicies(policies.iter().map(information).collect());
     extension(oid::CERTIFICATE_POLICIES, false, &value)
 }

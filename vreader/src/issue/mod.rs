@@ -1,1 +1,339 @@
-//! issue
+//! Issuing: a complete sample card in one call.
+//!
+//! [`issue`] makes a person, a small PKI, four keys with certificates, and every data object that a PIV card carries,
+//! signed where the standard wants it signed. The objects follow SP 800-73-5 part 1, the certificates and signatures
+//! SP 800-85B, biometrics SP 800-76-2, the card's life FIPS 201-3.
+//!
+//! Promises:
+//! * Names, addresses, numbers and policies say that the card is a sample; nobody has the fingers and the face.
+//! * With a seed, the same request gives the same bytes, today and in later versions. Every key and number has a random
+//!   source of its own, so that one choice (another name, another algorithm) changes nothing else.
+//! * A request that would make an illegal card is refused with the rule that it breaks.
+//!
+//! | module | makes |
+//! |---|---|
+//! | [`person`], [`fascn`], [`uuid`] | the holder and the card's numbers |
+//! | [`pki`], `certificate` | authorities and certificates |
+//! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
+//! | `biometric`, `fingerprint`, `face` | biometric containers |
+//! | `security_object` | the hashes of it all |
+
+mod biometric;
+mod ccc;
+mod certificate;
+pub(crate) mod chuid;
+mod cms;
+pub mod date;
+mod discovery;
+mod error;
+mod extension;
+mod face;
+pub mod fascn;
+mod fingerprint;
+mod jpeg;
+mod key_history;
+mod name;
+mod oid;
+pub mod person;
+pub mod pki;
+mod portrait;
+pub(crate) mod printed;
+pub(crate) mod public_key;
+mod randomness;
+mod request;
+mod security_object;
+mod signature;
+mod tlv;
+pub mod uuid;
+
+use std::fmt;
+
+use card_sim::{
+    crypto::Crypto,
+    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, SymmetricKey},
+    object::{Container, ObjectTag},
+    reference,
+};
+use spki::SubjectPublicKeyInfoOwned;
+use zeroize::Zeroizing;
+
+use self::{
+    certificate::Template,
+    error::{crypto as crypto_failed, encoding},
+    public_key::subject_public_key_info,
+    randomness::Randomness,
+    security_object::Covered,
+    tlv::{WRAPPING, element, elements},
+};
+pub use self::{
+    date::Date,
+    error::IssueError,
+    person::{CardNumbers, Person},
+    pki::{Authority, Pki},
+    request::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Request, SEEDED_ISSUE_DATE},
+};
+
+/// A card that is ready to be personalised.
+pub struct IssuedCard {
+    /// The holder.
+    pub person: Person,
+    /// The card's numbers.
+    pub numbers: CardNumbers,
+    /// First day.
+    pub issued: Date,
+    /// Last day.
+    pub expires: Date,
+    /// Data objects as GET DATA answers them: `53 L …`, Discovery bare.
+    pub objects: Vec<(ObjectTag, Vec<u8>)>,
+    /// The keys 9A, 9C, 9D and 9E. The key-management key is imported, as from an escrow.
+    pub keys: Vec<(KeyReference, PrivateKey, Origin)>,
+    /// Card management key, 9B.
+    pub management_key: SymmetricKey,
+    /// PIN, padded with `FF`.
+    pub pin: Zeroizing<[u8; reference::LENGTH]>,
+    /// PUK.
+    pub puk: Zeroizing<[u8; reference::LENGTH]>,
+    /// The PKI that issued the card.
+    pub pki: Pki,
+}
+
+/// What issuing does next, for people who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The keys and certificates of the authorities.
+    Pki,
+    /// One of the card's keys. Large RSA keys take seconds.
+    Key {
+        /// Which one.
+        reference: KeyReference,
+        /// Its algorithm.
+        algorithm: AsymmetricAlgorithm,
+    },
+    /// The card's certificates.
+    Certificates,
+    /// The data objects and their signatures.
+    Objects,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pki => f.write_str("sample PKI"),
+            Self::Key { reference, algorithm } => {
+                write!(f, "key {:02X}, {}", reference.to_byte(), algorithm_name(*algorithm))
+            }
+            Self::Certificates => f.write_str("certificates"),
+            Self::Objects => f.write_str("data objects"),
+        }
+    }
+}
+
+/// The usual name of an algorithm.
+pub fn algorithm_name(algorithm: AsymmetricAlgorithm) -> &'static str {
+    match algorithm {
+        AsymmetricAlgorithm::Rsa2048 => "RSA-2048",
+        AsymmetricAlgorithm::Rsa3072 => "RSA-3072",
+        AsymmetricAlgorithm::Rsa4096 => "RSA-4096",
+        AsymmetricAlgorithm::EccP256 => "P-256",
+        AsymmetricAlgorithm::EccP384 => "P-384",
+    }
+}
+
+/// Makes a card with a PKI of its own. `progress` hears of each step before it begins.
+pub fn issue(
+    request: &Request,
+    crypto: &mut dyn Crypto,
+    progress: &mut dyn FnMut(Step),
+) -> Result<IssuedCard, IssueError> {
+    // A wrong request is refused before anything takes time.
+    let plan = Plan::new(request)?;
+    progress(Step::Pki);
+    let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.issued, crypto)?;
+    plan.issue(request, pki, crypto, progress)
+}
+
+/// Makes a card that an existing PKI issues, so that several cards are trusted through one root.
+pub fn issue_under(
+    request: &Request,
+    pki: Pki,
+    crypto: &mut dyn Crypto,
+    progress: &mut dyn FnMut(Step),
+) -> Result<IssuedCard, IssueError> {
+    let plan = Plan::new(request)?;
+    pki.check_validity(plan.issued, plan.expires)?;
+    plan.issue(request, pki, crypto, progress)
+}
+
+/// A checked request.
+struct Plan {
+    randomness: Randomness,
+    person: Person,
+    numbers: CardNumbers,
+    issued: Date,
+    expires: Date,
+    pin: Zeroizing<[u8; reference::LENGTH]>,
+    puk: Zeroizing<[u8; reference::LENGTH]>,
+}
+
+/// A key of the card with its public half.
+struct SlotKey {
+    reference: KeyReference,
+    private: PrivateKey,
+    public: SubjectPublicKeyInfoOwned,
+}
+
+impl Plan {
+    fn new(request: &Request) -> Result<Self, IssueError> {
+        let (issued, expires) = request.life()?;
+        let (pin, puk) = (request.padded_pin()?, request.puk_bytes()?);
+        let randomness = Randomness::new(request.seed);
+        let person = Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?;
+        let numbers = CardNumbers::sample(&mut randomness.source("card numbers")?, &person)?;
+        Ok(Self { randomness, person, numbers, issued, expires, pin, puk })
+    }
+
+    fn issue(
+        self,
+        request: &Request,
+        pki: Pki,
+        crypto: &mut dyn Crypto,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<IssuedCard, IssueError> {
+        let mut keys = Vec::new();
+        for reference in KeyReference::ASYMMETRIC {
+            progress(Step::Key { reference, algorithm: request.algorithm });
+            keys.push(self.key(reference, request.algorithm, crypto)?);
+        }
+        progress(Step::Certificates);
+        let mut contents = Vec::new();
+        for key in &keys {
+            let certificate = self.certificate(key, &pki, crypto)?;
+            contents.extend(certificate_tag(key.reference).map(|tag| (tag, certificate)));
+        }
+        progress(Step::Objects);
+        contents.extend(self.data_objects(&pki, crypto)?);
+        Ok(IssuedCard {
+            objects: contents.into_iter().map(|(tag, contents)| complete(tag, &contents)).collect(),
+            keys: keys.into_iter().map(|key| (key.reference, key.private, origin(key.reference))).collect(),
+            person: self.person,
+            numbers: self.numbers,
+            issued: self.issued,
+            expires: self.expires,
+            management_key: request.management_key.clone(),
+            pin: self.pin,
+            puk: self.puk,
+            pki,
+        })
+    }
+
+    fn key(
+        &self,
+        reference: KeyReference,
+        algorithm: AsymmetricAlgorithm,
+        crypto: &mut dyn Crypto,
+    ) -> Result<SlotKey, IssueError> {
+        let mut rng = self.randomness.source(&format!("key {:02X}", reference.to_byte()))?;
+        let private = crypto
+            .generate(algorithm, DEFAULT_EXPONENT, &mut rng)
+            .map_err(crypto_failed("make a key of the card"))?;
+        let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
+        let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
+        Ok(SlotKey { reference, private, public })
+    }
+
+    /// Contents of a certificate container: certificate, CertInfo "not compressed", error detection code.
+    fn certificate(&self, key: &SlotKey, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<u8>, IssueError> {
+        let algorithm = key.private.algorithm();
+        let template = || {
+            let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
+            let of_profile =
+                certificate::profile_extensions(key.reference, algorithm, &self.person, &self.numbers)?;
+            extensions.extend(of_profile);
+            Ok((certificate::subject(key.reference, &self.person, &self.numbers)?, extensions))
+        };
+        let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
+        let template = Template {
+            issuer: pki.issuing_ca.subject(),
+            subject: &subject,
+            validity: (self.issued, self.expires),
+            public_key: &key.public,
+            extensions,
+        };
+        let purpose = format!("certificate {:02X}", key.reference.to_byte());
+        let mut rng = self.randomness.source(&purpose)?;
+        let certificate = template.sign(pki.issuing_ca.key(), &mut rng, crypto)?;
+        Ok(elements([(0x70, &certificate), (0x71, &[0x00]), (0xFE, &[])]))
+    }
+
+    /// Contents of everything but the certificates, with the Security Object over it at the end.
+    fn data_objects(&self, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
+        let Self { person, numbers, expires, .. } = self;
+        let signer = &pki.content_signer;
+        let life = (self.issued, self.expires);
+        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
+        let face = face::face_record(&mut self.randomness.source("face")?);
+        let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
+        let mut objects = vec![
+            (tag::CCC, ccc::card_capability_container(numbers)),
+            (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
+            (tag::FINGERPRINTS, biometric::container(fingers, &minutiae, numbers, life, signer, crypto)?),
+            (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
+            (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
+            (tag::DISCOVERY, discovery::discovery_object()),
+            (tag::KEY_HISTORY, key_history::key_history(0)),
+        ];
+        let covered: Vec<Covered<'_>> = objects
+            .iter()
+            .map(|(tag, contents)| Covered { container: container(*tag).id, contents })
+            .collect();
+        let security_object = security_object::security_object(&covered, signer, crypto)?;
+        objects.push((tag::SECURITY_OBJECT, security_object));
+        Ok(objects)
+    }
+}
+
+/// Tags of the objects that are issued.
+pub(crate) mod tag {
+    pub(crate) const CARD_AUTHENTICATION: u32 = 0x5F_C101;
+    pub(crate) const CHUID: u32 = 0x5F_C102;
+    pub(crate) const FINGERPRINTS: u32 = 0x5F_C103;
+    pub(crate) const PIV_AUTHENTICATION: u32 = 0x5F_C105;
+    pub(crate) const SECURITY_OBJECT: u32 = 0x5F_C106;
+    pub(crate) const CCC: u32 = 0x5F_C107;
+    pub(crate) const FACE: u32 = 0x5F_C108;
+    pub(crate) const PRINTED: u32 = 0x5F_C109;
+    pub(crate) const DIGITAL_SIGNATURE: u32 = 0x5F_C10A;
+    pub(crate) const KEY_MANAGEMENT: u32 = 0x5F_C10B;
+    pub(crate) const KEY_HISTORY: u32 = 0x5F_C10C;
+    pub(crate) const DISCOVERY: u32 = 0x7E;
+}
+
+/// Tag of the container with the certificate of the key `reference`. The key 9B has none.
+pub(crate) fn certificate_tag(reference: KeyReference) -> Option<u32> {
+    match reference {
+        KeyReference::PivAuthentication => Some(tag::PIV_AUTHENTICATION),
+        KeyReference::CardManagement => None,
+        KeyReference::DigitalSignature => Some(tag::DIGITAL_SIGNATURE),
+        KeyReference::KeyManagement => Some(tag::KEY_MANAGEMENT),
+        KeyReference::CardAuthentication => Some(tag::CARD_AUTHENTICATION),
+        KeyReference::Retired(number) => Some(tag::KEY_HISTORY + u32::from(number.get())),
+    }
+}
+
+/// Only the key-management key may come from outside (FIPS 201-3, 4.2.2), so that mail stays readable.
+fn origin(reference: KeyReference) -> Origin {
+    if reference == KeyReference::KeyManagement { Origin::Imported } else { Origin::Generated }
+}
+
+fn container(tag: u32) -> &'static Container {
+    // The tags are the constants above, and a test finds each of them in the table.
+    Container::find(tag).expect("every issued object is in the table of containers")
+}
+
+/// The object as GET DATA answers it: wrapped in `53`, but Discovery in its own tag.
+fn complete(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
+    let tag = container(tag).tag;
+    let outer = if tag == ObjectTag::DISCOVERY { tag::DISCOVERY.to_le_bytes()[0] } else { WRAPPING };
+    (tag, element(outer, contents))
+}

@@ -58,7 +58,10 @@ mod tests {
     fn names_keep_every_character() {
         let text = |name: &str| holder(name).unwrap().to_string();
         assert_eq!(text("Zoë Sample"), "CN=Zoë Sample,OU=Sample Cards,O=Sample Organization,C=US");
-        assert_eq!(text("Sample, \"A+B\""), r#"CN=Sample\, \"A\+B\",OU=Sample Cards,O=Sample Organization,C=US"#);
+        assert_eq!(
+            text("Sample, \"A+B\""),
+            r#"CN=Sample\, \"A\+B\",OU=Sample Cards,O=Sample Organization,C=US"#
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::{error::IssueError, fascn, fascn::Fascn, uuid::Uuid};
 pub const MAX_NAME: usize = 125;
 
 const GIVEN_NAMES: [&str; 16] = [
-    "Alex", "Blake", "Casey", "Dana", "Ellis", "Frances", "Gray", "Harper", "Indigo", "Jordan", "Kim", "Lee", "Morgan",
-    "Noor", "Robin", "Sam",
+    "Alex", "Blake", "Casey", "Dana", "Ellis", "Frances", "Gray", "Harper", "Indigo", "Jordan", "Kim", "Lee",
+    "Morgan", "Noor", "Robin", "Sam",
 ];
 
 /// Surnames that nobody takes for real.

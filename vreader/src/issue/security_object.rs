@@ -71,9 +71,5 @@ pub(crate) fn security_object(
         attributes: Vec::new(),
     };
     let signed = cms::sign(content, signer, crypto)?;
-    Ok(elements([
-        (tag::MAPPING, &mapping),
-        (tag::SIGNED_HASHES, &signed),
-        (tag::ERROR_DETECTION_CODE, &[]),
-    ]))
+    Ok(elements([(tag::MAPPING, &mapping), (tag::SIGNED_HASHES, &signed), (tag::ERROR_DETECTION_CODE, &[])]))
 }

@@ -76,17 +76,12 @@ pub(crate) fn cms_signature(algorithm: AsymmetricAlgorithm) -> AlgorithmIdentifi
 }
 
 /// The signature over `message`, as certificates and CMS carry it.
-pub(crate) fn sign(
-    crypto: &mut dyn Crypto,
-    key: &PrivateKey,
-    message: &[u8],
-) -> Result<Vec<u8>, IssueError> {
+pub(crate) fn sign(crypto: &mut dyn Crypto, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, IssueError> {
     let algorithm = key.algorithm();
     let hash = Hash::of(algorithm);
     let digest = hash.digest(message);
     if algorithm.is_rsa() {
-        let mut block =
-            pkcs1_v15(hash, &digest, algorithm.size()).map_err(encoding("PKCS #1 digest"))?;
+        let mut block = pkcs1_v15(hash, &digest, algorithm.size()).map_err(encoding("PKCS #1 digest"))?;
         crypto.rsa_private(key, &mut block).map_err(crypto_failed("sign with RSA"))?;
         return Ok(block);
     }

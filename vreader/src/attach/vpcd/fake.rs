@@ -167,4 +167,9 @@ impl Events {
     pub(super) fn next(&self) -> (usize, Event) {
         self.0.recv_timeout(DEADLINE).expect("an event before the deadline")
     }
+
+    /// The next event, if it has happened.
+    pub(super) fn already(&self) -> Option<(usize, Event)> {
+        self.0.try_recv().ok()
+    }
 }

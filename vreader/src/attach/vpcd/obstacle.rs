@@ -7,6 +7,9 @@ use std::path::Path;
 
 use super::Endpoint;
 
+/// Where to look for pcscd. Unit tests look nowhere: they must not wake this machine's pcscd.
+const ROOT: &str = if cfg!(test) { "/nonexistent" } else { "/" };
+
 /// Slots of the vpcd that Debian builds.
 const SLOTS_OF_DEBIAN: usize = 2;
 
@@ -120,7 +123,7 @@ impl Obstacle {
     /// Finds out why a port is closed: by looking around on this machine, which is all that can be done for a remote one.
     pub(super) fn nothing_listens(endpoint: &Endpoint, slot: usize, local: bool) -> Self {
         if local {
-            Self::diagnose(Path::new("/"), endpoint, slot)
+            Self::diagnose(Path::new(ROOT), endpoint, slot)
         } else {
             Self::RemoteRefused { endpoint: endpoint.clone() }
         }

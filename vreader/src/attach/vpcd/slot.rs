@@ -15,6 +15,9 @@ use crate::reader::InsertedCard;
 /// First and longest pause between two attempts to reach vpcd.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// How long attempts may fail before a person hears of it: a pcscd that is just starting is no obstacle.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// What happens to the card of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -140,20 +143,28 @@ impl Slot {
     /// The thread: keeps the card where its owner wants it until it is told to stop.
     pub(super) fn run(&self) {
         if catch_unwind(AssertUnwindSafe(|| self.follow_wishes())).is_err() {
-            self.set_place(Place::Broken);
+            let mut state = self.lock();
+            state.place = Place::Broken;
+            self.end_stay(&mut state);
+            drop(state);
             self.tell(&Event::Broken);
         }
     }
 
     fn follow_wishes(&self) {
         let mut pause = PAUSES.0;
+        let mut failing_since = None;
         while self.wait_until_wanted() {
             let begin = Instant::now();
-            if let Err(obstacle) = self.endpoint.connect(self.number).and_then(|stream| self.stay(stream)) {
-                self.report_obstacle(obstacle);
+            match self.endpoint.connect(self.number).and_then(|stream| self.stay(stream)) {
+                Ok(()) => failing_since = None,
+                Err(obstacle) if failing_since.get_or_insert(begin).elapsed() >= GRACE => {
+                    self.report_obstacle(obstacle);
+                }
+                Err(_) => {}
             }
-            // Only a stay worth the name makes the next attempt a quick one: whatever ends every stay at once must not be a
-            // reason to spin.
+            // Only a stay worth the name makes the next attempt a quick one: whatever ends every stay at once must
+            // not be a reason to spin.
             pause = if begin.elapsed() > PAUSES.1 { PAUSES.0 } else { PAUSES.1.min(pause * 2) };
             self.sleep_unless_wish_changes(pause);
         }

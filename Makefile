@@ -1,0 +1,36 @@
+# The commands of this project. `make help` lists them.
+
+CARGO ?= cargo
+
+.PHONY: help demo test clients unit check bench
+
+help:
+	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
+	@echo 'make test    install the client programs (or say what to install), then run every test'
+	@echo 'make unit    the tests that need no client program'
+	@echo 'make check   formatting, lints, documentation, no_std builds'
+	@echo 'make bench   the figures that README quotes'
+
+demo:
+	$(CARGO) run --quiet --bin vreader -- demo
+
+test: clients
+	$(CARGO) test --workspace
+
+# The client programs and libraries that the tests run. Does nothing when they are there.
+clients:
+	tools/install-clients
+
+unit:
+	$(CARGO) test --workspace --exclude benches --lib --bins
+	$(CARGO) test -p apdu -p card-sim -p vectors
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
+	$(CARGO) check -p vreader --no-default-features
+
+bench: clients
+	$(CARGO) bench -p benches

@@ -1,0 +1,120 @@
+//! A small card for tests: fixed keys, known secrets, a platform that repeats itself.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use card_sim::{
+    Card,
+    crypto::RustCrypto,
+    key::{AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricAlgorithm, SymmetricKey},
+    object::ObjectTag,
+    personalise::{Personalisation, ReferenceData},
+    platform::Parts,
+    profile,
+    store::MemoryStore,
+};
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+pub(crate) type TestPlatform = Parts<ChaCha20Rng, MemoryStore<Vec<u8>>, RustCrypto>;
+pub(crate) type TestCard = Card<TestPlatform>;
+
+pub(crate) const PIN: &[u8; 8] = b"123456\xFF\xFF";
+pub(crate) const PUK: &[u8; 8] = b"12345678";
+pub(crate) const MANAGEMENT_KEY: [u8; 24] = [
+    0xC1, 0x02, 0x9A, 0x44, 0x05, 0x66, 0x07, 0xE8, 0x31, 0xF2, 0x03, 0xB4, 0x15, 0x86, 0x97, 0x08, 0x51, 0xA2, 0x73,
+    0xD4, 0x05, 0x96, 0x27, 0x3E,
+];
+
+/// Scalars of the P-256 keys in 9A, 9C, 9D, 9E and 82.
+pub(crate) const SCALARS: [(KeyReference, u8); 4] = [
+    (KeyReference::PivAuthentication, 0x1A),
+    (KeyReference::DigitalSignature, 0x1C),
+    (KeyReference::KeyManagement, 0x1D),
+    (KeyReference::CardAuthentication, 0x1E),
+];
+
+/// A scalar whose bytes are unlike anything else on the card.
+pub(crate) fn scalar(mark: u8) -> [u8; 32] {
+    core::array::from_fn(|index| mark.wrapping_mul(37).wrapping_add((index as u8).wrapping_mul(73)) ^ 0x5A)
+}
+
+/// Every byte string that must never leave the card.
+pub(crate) fn secrets() -> Vec<Vec<u8>> {
+    let mut secrets: Vec<Vec<u8>> = SCALARS.iter().map(|(_, mark)| scalar(*mark).to_vec()).collect();
+    secrets.push(scalar(0x82).to_vec());
+    secrets.push(MANAGEMENT_KEY.to_vec());
+    secrets.push(PIN.to_vec());
+    secrets.push(PUK.to_vec());
+    secrets
+}
+
+pub(crate) fn object(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
+    let mut bytes = vec![0x53, 0x82];
+    bytes.extend(u16::try_from(contents.len()).unwrap().to_be_bytes());
+    bytes.extend(contents);
+    (ObjectTag::new(tag).unwrap(), bytes)
+}
+
+pub(crate) fn discovery() -> (ObjectTag, Vec<u8>) {
+    let mut bytes = vec![0x7E, 0x12, 0x4F, 0x0B];
+    bytes.extend([0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00]);
+    bytes.extend([0x5F, 0x2F, 0x02, 0x40, 0x00]);
+    (ObjectTag::DISCOVERY, bytes)
+}
+
+pub(crate) fn card() -> TestCard {
+    card_with(&[
+        discovery(),
+        object(0x5F_C102, &[0x34; 600]),
+        object(0x5F_C109, b"\x01\x06SAMPLE"),
+        object(0x5F_C108, &[0x08; 12_700]),
+    ])
+}
+
+pub(crate) fn card_with(objects: &[(ObjectTag, Vec<u8>)]) -> TestCard {
+    let p256 = |mark| PrivateKey::ecc(AsymmetricAlgorithm::EccP256, &scalar(mark)).unwrap();
+    let mut keys: Vec<_> =
+        SCALARS.iter().map(|(reference, mark)| (*reference, p256(*mark), Origin::Generated)).collect();
+    let retired = KeyReference::Retired(RetiredNumber::new(1).unwrap());
+    keys.push((retired, p256(0x82), Origin::Imported));
+    let objects: Vec<_> = objects.iter().map(|(tag, bytes)| (*tag, bytes.as_slice())).collect();
+    let mut store = MemoryStore::new(vec![0; 64 * 1024]);
+    Personalisation {
+        profile: &profile::PIV,
+        pin: ReferenceData { value: PIN, tries: 3 },
+        puk: ReferenceData { value: PUK, tries: 3 },
+        global_pin: None,
+        management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
+        keys: &keys,
+        objects: &objects,
+    }
+    .write(&mut store)
+    .unwrap();
+    let mut card =
+        Card::new(Parts { rng: ChaCha20Rng::from_seed([7; 32]), store, crypto: RustCrypto::default() }).unwrap();
+    card.power_on();
+    card
+}
+
+/// Sends a command; gives data and status word.
+pub(crate) fn send(card: &mut TestCard, command: &[u8]) -> (Vec<u8>, u16) {
+    let response = card.transmit(command);
+    (response.data.to_vec(), response.status.to_u16())
+}
+
+/// Sends a command written in hex.
+pub(crate) fn hex(card: &mut TestCard, command: &str) -> (Vec<u8>, u16) {
+    send(card, &hex::decode(command.replace(' ', "")).unwrap())
+}
+
+/// External authentication with the management key.
+pub(crate) fn authenticate_administrator(card: &mut TestCard) {
+    use card_sim::crypto::Crypto;
+    let (answer, status) = hex(card, "00 87 0A 9B 04 7C 02 81 00 00");
+    assert_eq!(status, 0x9000);
+    let mut block = answer[4..].to_vec();
+    let key = SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap();
+    RustCrypto::default().encrypt_block(&key, &mut block).unwrap();
+    let command = [&[0x00, 0x87, 0x0A, 0x9B, 0x14, 0x7C, 0x12, 0x82, 0x10][..], &block].concat();
+    assert_eq!(send(card, &command), (vec![], 0x9000));
+}

@@ -1,0 +1,234 @@
+//! `vreader card new`: a complete card in one command.
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use card_sim::{
+    key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
+    profile::Profile,
+};
+use der::pem::{self, LineEnding};
+use vreader::{
+    crypto::DefaultCrypto,
+    emulated::EmulatedCard,
+    image::ImageError,
+    issue::{self, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, IssuedCard, Request},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Failure, Outcome,
+    card_source::{parse_algorithm, parse_management_algorithm, parse_profile, with_personalisation},
+    print, print_json,
+};
+
+/// Makes a sample person, a small test PKI, keys, certificates and signed data objects, and puts them on a new card.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vreader card new my.card\n  \
+    vreader card new ci.card --seed 7 --algorithm rsa2048 --holder 'Sam Sample' --export-ca pki/")]
+pub(super) struct Arguments {
+    /// The card file to make; an existing file is never replaced
+    file: PathBuf,
+    /// Card stock
+    #[arg(long, default_value = "piv", value_parser = parse_profile)]
+    profile: &'static Profile,
+    /// The same seed and options give the same card, byte for byte
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The holder's name [default: a sample person]
+    #[arg(long)]
+    holder: Option<String>,
+    /// First day, YYYY-MM-DD [default: today; with a seed 2026-01-01]
+    #[arg(long)]
+    issued: Option<Date>,
+    /// Last day, YYYY-MM-DD [default: six years, the longest life of a card]
+    #[arg(long)]
+    expires: Option<Date>,
+    /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
+    #[arg(long, default_value = "p256", value_parser = parse_algorithm)]
+    algorithm: AsymmetricAlgorithm,
+    /// PIN, 6 to 8 digits
+    #[arg(long, default_value = DEFAULT_PIN)]
+    pin: String,
+    /// PUK, 8 characters
+    #[arg(long, default_value = DEFAULT_PUK)]
+    puk: String,
+    /// Tries of PIN and PUK, 1 to 15 [default: the stock's, 3]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=15))]
+    tries: Option<u8>,
+    /// Algorithm of the card management key 9B: 3des, aes128, aes192 or aes256
+    #[arg(long, default_value = "aes192", value_parser = parse_management_algorithm)]
+    management_algorithm: SymmetricAlgorithm,
+    /// Card management key in hex [default: 0102030405060708 repeated]
+    #[arg(long)]
+    management_key: Option<String>,
+    /// Write the certificates of the test PKI to this folder
+    #[arg(long, value_name = "FOLDER")]
+    export_ca: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was made, as `--json` prints it.
+#[derive(serde::Serialize)]
+struct Made<'a> {
+    file: &'a Path,
+    profile: &'static str,
+    holder: &'a str,
+    algorithm: &'static str,
+    issued: String,
+    expires: String,
+    management_key_algorithm: &'static str,
+    exported: Vec<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    // Before the long work, so that a name that is taken is told at once.
+    if fs::symlink_metadata(&arguments.file).is_ok() {
+        return Err(ImageError::Exists { path: arguments.file.clone() }.into());
+    }
+    let request = Request {
+        seed: arguments.seed,
+        holder: arguments.holder.clone(),
+        issued: arguments.issued,
+        expires: arguments.expires,
+        algorithm: arguments.algorithm,
+        pin: Zeroizing::new(arguments.pin.clone()),
+        puk: Zeroizing::new(arguments.puk.clone()),
+        management_key: management_key(arguments)?,
+        ..Request::default()
+    };
+    let mut progress = Progress::new();
+    let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
+    progress.end();
+    let issued = issued?;
+    let tries = arguments.tries.unwrap_or(arguments.profile.default_tries);
+    with_personalisation(arguments.profile, &issued, tries, |contents| {
+        EmulatedCard::create(&arguments.file, contents)
+    })?;
+    let exported = match &arguments.export_ca {
+        Some(folder) => export(&issued, folder)?,
+        None => Vec::new(),
+    };
+    report(arguments, &issued, exported)
+}
+
+/// The key that was given, or as many bytes of the sample key as the algorithm takes.
+fn management_key(arguments: &Arguments) -> Result<SymmetricKey, Failure> {
+    let algorithm = arguments.management_algorithm;
+    let length = algorithm.key_length();
+    let bytes = match &arguments.management_key {
+        Some(text) => Zeroizing::new(hex::decode(text).map_err(|error| {
+            Failure(format!("the card management key is not hex ({error}); write it as pairs of 0-9 and A-F"))
+        })?),
+        None => Zeroizing::new(DEFAULT_MANAGEMENT_KEY.iter().copied().cycle().take(length).collect()),
+    };
+    SymmetricKey::new(algorithm, &bytes).ok_or_else(|| {
+        Failure(format!(
+            "the card management key has {} bytes, and this algorithm takes {length}; \
+             change --management-key or --management-algorithm",
+            bytes.len()
+        ))
+    })
+}
+
+fn export(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let error = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| Failure(format!("cannot write {}: {source}", path.display()))
+    };
+    fs::create_dir_all(folder).map_err(error(folder))?;
+    let pki = &issued.pki;
+    let authorities = [
+        ("root-ca.pem", &pki.root),
+        ("issuing-ca.pem", &pki.issuing_ca),
+        ("content-signer.pem", &pki.content_signer),
+    ];
+    let mut written = Vec::new();
+    for (name, authority) in authorities {
+        let path = folder.join(name);
+        let pem = pem::encode_string("CERTIFICATE", LineEnding::LF, authority.certificate_der())
+            .map_err(|source| Failure(format!("cannot encode {}: {source}", path.display())))?;
+        fs::write(&path, pem).map_err(error(&path))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) -> Outcome {
+    let made = Made {
+        file: &arguments.file,
+        profile: arguments.profile.name,
+        holder: &issued.person.name,
+        algorithm: issue::algorithm_name(arguments.algorithm),
+        issued: issued.issued.to_string(),
+        expires: issued.expires.to_string(),
+        management_key_algorithm: symmetric_name(arguments.management_algorithm),
+        exported,
+    };
+    if arguments.json {
+        return print_json(&made);
+    }
+    let known = |given: bool, sample: &str| if given { "as given".to_owned() } else { sample.to_owned() };
+    let mut text = format!(
+        "{}: a {} card of {}, {} keys, from {} to {}\n",
+        made.file.display(),
+        made.profile,
+        made.holder,
+        made.algorithm,
+        made.issued,
+        made.expires
+    );
+    text += &format!("  PIN {}", known(arguments.pin != DEFAULT_PIN, DEFAULT_PIN));
+    text += &format!(", PUK {}", known(arguments.puk != DEFAULT_PUK, DEFAULT_PUK));
+    let sample = "0102030405060708 repeated";
+    text += &format!(
+        ", management key {} ({})\n",
+        known(arguments.management_key.is_some(), sample),
+        made.management_key_algorithm
+    );
+    for path in &made.exported {
+        text += &format!("  wrote {}\n", path.display());
+    }
+    print(&text)
+}
+
+fn symmetric_name(algorithm: SymmetricAlgorithm) -> &'static str {
+    match algorithm {
+        SymmetricAlgorithm::TripleDes => "3DES",
+        SymmetricAlgorithm::Aes128 => "AES-128",
+        SymmetricAlgorithm::Aes192 => "AES-192",
+        SymmetricAlgorithm::Aes256 => "AES-256",
+    }
+}
+
+/// Steps on standard error, for people who wait: one line that changes on a terminal, a line each elsewhere.
+struct Progress {
+    terminal: bool,
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { terminal: io::stderr().is_terminal(), shown: false }
+    }
+
+    fn show(&mut self, step: issue::Step) {
+        self.shown = true;
+        if self.terminal {
+            eprint!("\r\x1b[Kmaking {step} …");
+        } else {
+            eprintln!("making {step}");
+        }
+    }
+
+    fn end(&self) {
+        if self.shown && self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `vreader demo`: what a smart card does, shown on a new card in memory with real commands and answers.
+
+use std::fmt::Write as _;
+
+use apdu::{CommandBuilder, Response, Status};
+use card_sim::crypto::Crypto;
+use card_sim::key::{self, KeyReference, PublicKey};
+use card_sim::platform::Platform;
+use sha2::{Digest, Sha256};
+use vreader::{
+    crypto::{DefaultCrypto, verify},
+    emulated::EmulatedCard,
+    inspect,
+    issue::{DEFAULT_PIN, DEFAULT_PUK},
+    reader::InsertedCard,
+};
+
+use super::{Failure, Outcome, card_source::CardSource, print};
+
+const NEW_PIN: &str = "654321";
+
+/// Tag lists of the objects that the session reads.
+const CHUID: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x02];
+const CERTIFICATE_9A: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x05];
+const PRINTED: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x09];
+
+/// Makes a sample card in memory and shows a session with it: identify, a wrong PIN until the card locks, unlock with the
+/// PUK, sign, verify the signature. Every line is a command that the card really ran; a wrong answer ends it with status 1.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  vreader demo --seed 7")]
+pub(super) struct Arguments {
+    /// Show the same card and the same bytes each time
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let profile = CardSource::Profile(&card_sim::profile::PIV);
+    let mut session = Session { card: profile.open(arguments.seed)? };
+    session.card.power_on();
+    print(&format!("A new PIV card, in memory. Its answer to reset is {}.\n", hex::encode_upper(session.card.atr())))?;
+    identify(&mut session)?;
+    lock(&mut session)?;
+    unlock(&mut session)?;
+    sign(&mut session)
+}
+
+fn identify(session: &mut Session) -> Outcome {
+    heading("Identify: select the PIV application and read who the card is")?;
+    session.expect("SELECT the PIV application", &select(), Status::Ok)?;
+    session.expect("GET DATA: Card Holder Unique Identifier", &get_data(CHUID), Status::Ok)?;
+    session.expect(
+        "GET DATA: certificate for PIV Authentication",
+        &get_data(CERTIFICATE_9A),
+        Status::Ok,
+    )?;
+    session.expect(
+        "GET DATA: Printed Information, which needs the PIN",
+        &get_data(PRINTED),
+        Status::SecurityStatusNotSatisfied,
+    )?;
+    let report = inspect::inspect(&inspect::contents_of_card(session.card.card())?);
+    print(&report.to_text())
+}
+
+fn lock(session: &mut Session) -> Outcome {
+    heading("Lock: a wrong PIN, three times")?;
+    let wrong = pin("000000")?;
+    for left in [2, 1, 0] {
+        session.expect("VERIFY with a wrong PIN", &verify_pin(&wrong), Status::TriesLeft(left))?;
+    }
+    let blocked = Status::AuthenticationMethodBlocked;
+    session.expect("VERIFY with the right PIN: the card is locked", &verify_pin(&pin(DEFAULT_PIN)?), blocked)?;
+    Ok(())
+}
+
+fn unlock(session: &mut Session) -> Outcome {
+    heading("Unlock: the PUK gives the card a new PIN")?;
+    let wrong_puk = [b"87654321".as_slice(), &pin(NEW_PIN)?].concat();
+    session.expect("RESET RETRY COUNTER with a wrong PUK", &reset_retry_counter(&wrong_puk), Status::TriesLeft(2))?;
+    let right_puk = [DEFAULT_PUK.as_bytes(), &pin(NEW_PIN)?].concat();
+    session.expect("RESET RETRY COUNTER with the right PUK", &reset_retry_counter(&right_puk), Status::Ok)?;
+    session.expect("VERIFY with the new PIN", &verify_pin(&pin(NEW_PIN)?), Status::Ok)?;
+    session.expect("GET DATA: Printed Information, now readable", &get_data(PRINTED), Status::Ok)?;
+    Ok(())
+}
+
+fn sign(session: &mut Session) -> Outcome {
+    heading("Sign: the key for digital signatures wants the PIN each time")?;
+    let message = b"A message that the holder signs";
+    let digest = Sha256::digest(message);
+    let template = [&[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..], digest.as_slice()].concat();
+    let command = CommandBuilder::new(0x00, 0x87, 0x11, 0x9C).data(&template).le(256);
+    let refused = Status::SecurityStatusNotSatisfied;
+    session.expect("GENERAL AUTHENTICATE: another command came after the PIN", &command, refused)?;
+    session.expect("VERIFY", &verify_pin(&pin(NEW_PIN)?), Status::Ok)?;
+    let answer = session.expect("GENERAL AUTHENTICATE: ECDSA signature", &command, Status::Ok)?;
+
+    let point = session.public_point(KeyReference::DigitalSignature)?;
+    let signature = answer.get(4..).ok_or(Failure("the answer is too short for a signature".into()))?;
+    verify::verify_ecdsa(&point, &digest, signature)
+        .map_err(|error| Failure(format!("the card's signature does not verify: {error:?}")))?;
+    let mut other = digest;
+    other[0] ^= 1;
+    if verify::verify_ecdsa(&point, &other, signature).is_ok() {
+        return Err(Failure("a signature verified over a message that was not signed".into()));
+    }
+    print("\nThe signature verifies with the card's public key, and not over another message.\n")
+}
+
+/// A conversation with the card that is printed as it happens.
+struct Session {
+    card: EmulatedCard,
+}
+
+impl Session {
+    /// Sends a command, fetches the whole answer, prints both, and insists on the status word.
+    fn expect(&mut self, what: &str, command: &CommandBuilder<'_>, status: Status) -> Result<Vec<u8>, Failure> {
+        let mut text = format!("\n{what}\n");
+        let mut buffer = [0; 512];
+        let mut command = command.encode(&mut buffer)?.to_vec();
+        let mut answer = Vec::new();
+        loop {
+            let reply = self.card.transmit(&command);
+            let response = Response::parse(&reply).ok_or(Failure("the card sent no status word".into()))?;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  > {}", spaced(&command));
+            let _ = writeln!(text, "  < {}[{}]", abbreviated(response.data), response.status);
+            answer.extend_from_slice(response.data);
+            if let Status::MoreData(more) = response.status {
+                command = vec![0x00, 0xC0, 0x00, 0x00, more];
+            } else if response.status == status {
+                print(&text)?;
+                return Ok(answer);
+            } else {
+                print(&text)?;
+                return Err(Failure(format!("the card should have answered {status}")));
+            }
+        }
+    }
+
+    fn public_point(&mut self, reference: KeyReference) -> Result<Vec<u8>, Failure> {
+        let store = &self.card.card().platform().parts().store;
+        let key = key::load_private(store, reference).ok().flatten();
+        let public = key.and_then(|(key, _)| DefaultCrypto::default().public_key(&key).ok());
+        match public {
+            Some(PublicKey::Ecc { point }) => Ok(point.to_vec()),
+            _ => Err(Failure("the card has no P-256 signature key".into())),
+        }
+    }
+}
+
+fn heading(text: &str) -> Outcome {
+    print(&format!("\n=== {text}\n"))
+}
+
+fn select() -> CommandBuilder<'static> {
+    CommandBuilder::new(0x00, 0xA4, 0x04, 0x00).data(&[0xA0, 0x00, 0x00, 0x03, 0x08]).le(256)
+}
+
+/// GET DATA with a tag list.
+fn get_data(tag_list: &[u8]) -> CommandBuilder<'_> {
+    CommandBuilder::new(0x00, 0xCB, 0x3F, 0xFF).data(tag_list).le(256)
+}
+
+fn verify_pin(pin: &[u8]) -> CommandBuilder<'_> {
+    CommandBuilder::new(0x00, 0x20, 0x00, 0x80).data(pin)
+}
+
+fn reset_retry_counter(puk_and_pin: &[u8]) -> CommandBuilder<'_> {
+    CommandBuilder::new(0x00, 0x2C, 0x00, 0x80).data(puk_and_pin)
+}
+
+fn pin(digits: &str) -> Result<[u8; 8], Failure> {
+    let padded = card_sim::reference::pad_pin(digits).ok_or(Failure(format!("{digits} is no PIN")))?;
+    Ok(*padded)
+}
+
+fn spaced(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Long data as its first bytes and its length.
+fn abbreviated(data: &[u8]) -> String {
+    const SHOWN: usize = 24;
+    match data.split_at_checked(SHOWN) {
+        None | Some((_, [])) if data.is_empty() => String::new(),
+        None | Some((_, [])) => spaced(data) + " ",
+        Some((start, rest)) => format!("{} … {} bytes more ", spaced(start), rest.len()),
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line: one file a subcommand; nothing but parsing and printing.
+//!
+//! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
+//! error. An error says what was tried, what was found and what to do.
+
+mod card_new;
+mod card_show;
+mod card_source;
+mod demo;
+mod doctor;
+mod vpcd;
+
+use std::{
+    io::{self, ErrorKind},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+/// What a subcommand returns: an error for people.
+type Outcome = Result<(), Failure>;
+
+/// Why a subcommand failed, in words.
+#[derive(Debug)]
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Errors that already print their cause are not made to say it twice.
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+/// A virtual smart card and its reader: PIV cards in software, for programs that use real ones.
+#[derive(Parser)]
+#[command(
+    name = "vreader",
+    version = VERSION,
+    after_help = "Example:\n  vreader card new my.card && vreader vpcd --card my.card\n\n\
+                  Set VREADER_LOG=debug to see every command that a card answers, without its data."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Version, and which cryptography this build uses.
+const VERSION: &str = if cfg!(feature = "aws-lc") {
+    concat!(env!("CARGO_PKG_VERSION"), " (cryptography: AWS-LC)")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), " (cryptography: RustCrypto)")
+};
+
+#[derive(Subcommand)]
+enum Command {
+    /// Card files: make a card, show what is on it
+    #[command(subcommand)]
+    Card(CardCommand),
+    /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
+    Vpcd(vpcd::Arguments),
+    /// A session with a card, step by step: identify, lock, unlock, sign
+    Demo(demo::Arguments),
+    /// What this build and this machine can do, and what is missing
+    Doctor(doctor::Arguments),
+}
+
+#[derive(Subcommand)]
+enum CardCommand {
+    /// Make a complete card in a new card file
+    New(Box<card_new::Arguments>),
+    /// Show what is on a card
+    Show(card_show::Arguments),
+}
+
+/// Parses the arguments and runs the subcommand.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging();
+    let outcome = match arguments.command {
+        Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
+        Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
+        Command::Vpcd(arguments) => vpcd::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(text)) => {
+            eprintln!("vreader: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Warnings and errors go to standard error; `VREADER_LOG` asks for more.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .with_env_var("VREADER_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+/// Prints to standard output; a reader that has gone away ends the program quietly, as it does other Unix programs.
+fn print(text: &str) -> Outcome {
+    use io::Write;
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Outcome {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
+}

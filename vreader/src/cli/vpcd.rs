@@ -1,0 +1,42 @@
+//! `vreader vpcd`: cards in the system's own pcscd.
+
+use std::io;
+
+use vreader::{
+    attach::vpcd::{self, DEFAULT_PORT, Endpoint, Plug},
+    reader::InsertedCard,
+};
+
+use super::{Outcome, card_source::CardSource};
+
+/// Plugs cards into a running pcscd that has Debian's vsmartcard-vpcd. While it runs, lines on standard input move the
+/// cards: insert SLOT, remove SLOT, list, quit.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vreader vpcd --card my.card\n  vreader vpcd --card my.card --card other.card")]
+pub(super) struct Arguments {
+    /// A card file, or the name of a profile for a new card in memory; several go into consecutive slots
+    #[arg(long = "card", value_name = "FILE|PROFILE", default_value = "piv", value_parser = CardSource::parse)]
+    cards: Vec<CardSource>,
+    /// Where vpcd listens
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// The port of vpcd's first slot
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// Makes new cards, and everything that cards draw at random, repeatable
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let mut cards: Vec<Box<dyn InsertedCard>> = Vec::new();
+    for (slot, source) in (0_u64..).zip(&arguments.cards) {
+        // Two cards of one profile are two cards.
+        let seed = arguments.seed.map(|seed| seed.wrapping_add(slot));
+        cards.push(Box::new(source.open(seed)?));
+    }
+    let endpoint = Endpoint { host: arguments.host.clone(), port: arguments.port };
+    let plug = Plug::new(&endpoint, cards, |slot, event| eprintln!("{}", event.in_words(slot)))?;
+    vpcd::run(plug, vpcd::terminal(), &mut io::stdout())?;
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! This project's card, in a reader: [`card_sim::Card`] on the host's platform.
+
+use std::path::Path;
+
+use card_sim::{
+    Card, OpenError,
+    personalise::{Personalisation, PersonaliseError},
+    platform::{Parts, Platform},
+    store::{MemoryStore, Record, Store, StoreError, Update},
+};
+use heapless::VecView;
+
+use crate::{
+    crypto::DefaultCrypto,
+    image::{FileStore, ImageError, MEMORY_SIZE},
+    random::{self, CardRng},
+    reader::InsertedCard,
+};
+
+/// The host's platform: a generator, a store in memory or in a file, the host's cryptography.
+pub type HostPlatform = Parts<CardRng, CardStore, DefaultCrypto>;
+
+/// Where an emulated card keeps its state.
+pub enum CardStore {
+    /// In a card file.
+    File(FileStore),
+    /// In memory: the card is gone with the process.
+    Memory(MemoryStore<Vec<u8>>),
+}
+
+impl Store for CardStore {
+    fn read(&self, record: Record, out: &mut VecView<u8>) -> Result<bool, StoreError> {
+        match self {
+            Self::File(store) => store.read(record, out),
+            Self::Memory(store) => store.read(record, out),
+        }
+    }
+
+    fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError> {
+        match self {
+            Self::File(store) => store.commit(updates),
+            Self::Memory(store) => store.commit(updates),
+        }
+    }
+}
+
+/// Why there is no card.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmulatedError {
+    /// The card file cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The store holds no card that this version knows.
+    #[error("{}", describe_open(*.0))]
+    Open(OpenError),
+    /// A new card could not be written.
+    #[error("the new card cannot be written: {}", describe_personalise(*.0))]
+    Personalise(PersonaliseError),
+    /// The operating system gave no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+fn describe_open(error: OpenError) -> &'static str {
+    match error {
+        OpenError::NotPersonalised => "the card file holds no card; make one with `vreader card new`",
+        OpenError::UnknownProfile => {
+            "the card file holds a card of a stock that this version does not know; use a newer vreader"
+        }
+        _ => "the card's memory cannot be read",
+    }
+}
+
+fn describe_personalise(error: PersonaliseError) -> String {
+    match error {
+        PersonaliseError::Reference(reference) => {
+            format!("the PIN or PUK with key reference {:02X} is malformed", reference.to_byte())
+        }
+        PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
+        PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
+        PersonaliseError::ObjectTooLong(tag) => format!("object {:X} is too long", tag.get()),
+        _ => format!("its memory of {} KiB is full", MEMORY_SIZE / 1024),
+    }
+}
+
+/// A card of this project.
+pub struct EmulatedCard {
+    // Boxed: its buffers are tens of kilobytes.
+    card: Box<Card<HostPlatform>>,
+}
+
+impl EmulatedCard {
+    /// The card in a card file, which is held until the card is dropped.
+    pub fn open(path: &Path) -> Result<Self, EmulatedError> {
+        Self::on(CardStore::File(FileStore::open(path)?))
+    }
+
+    /// Makes a card file and opens it.
+    pub fn create(path: &Path, contents: &Personalisation<'_>) -> Result<Self, EmulatedError> {
+        let store = FileStore::create(path, |store| contents.write(store).map_err(EmulatedError::Personalise))?;
+        Self::on(CardStore::File(store))
+    }
+
+    /// A new card in memory.
+    pub fn in_memory(contents: &Personalisation<'_>) -> Result<Self, EmulatedError> {
+        let mut store = MemoryStore::new(vec![0; MEMORY_SIZE]);
+        contents.write(&mut store).map_err(EmulatedError::Personalise)?;
+        Self::on(CardStore::Memory(store))
+    }
+
+    fn on(store: CardStore) -> Result<Self, EmulatedError> {
+        let platform = Parts { rng: random::from_system()?, store, crypto: DefaultCrypto::default() };
+        Ok(Self { card: Box::new(Card::new(platform).map_err(EmulatedError::Open)?) })
+    }
+
+    /// Makes everything that the card draws at random repeatable.
+    pub fn seed(&mut self, seed: u64) {
+        self.card.platform().parts().rng = random::from_seed("card", seed);
+    }
+
+    /// The card itself.
+    pub fn card(&mut self) -> &mut Card<HostPlatform> {
+        &mut self.card
+    }
+}
+
+impl InsertedCard for EmulatedCard {
+    fn atr(&self) -> &[u8] {
+        self.card.atr()
+    }
+
+    fn power_on(&mut self) {
+        self.card.power_on();
+    }
+
+    fn power_off(&mut self) {
+        self.card.power_off();
+    }
+
+    fn reset(&mut self) {
+        self.card.reset();
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        let response = self.card.transmit(command);
+        let mut answer = Vec::with_capacity(response.encoded_len());
+        answer.extend_from_slice(response.data);
+        answer.extend_from_slice(&response.status.to_bytes());
+        let header = command.get(..4).unwrap_or(command);
+        // Headers and status words only: data fields hold PINs and keys.
+        match self.card.last_refusal() {
+            Some(refusal) => tracing::debug!(header = hex::encode(header), %refusal, "refused"),
+            None => tracing::debug!(header = hex::encode(header), length = answer.len(), "answered"),
+        }
+        answer
+    }
+}
