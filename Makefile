@@ -33,4 +33,5 @@ check:
 	$(CARGO) check -p vreader --no-default-features
 
 bench: clients
+	$(CARGO) build --release --bin vreader
 	$(CARGO) bench -p benches

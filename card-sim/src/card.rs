@@ -284,15 +284,20 @@ fn select<P: Platform>(
     context: &mut Context<'_, P>,
     command: &Command<'_>,
 ) -> Result<(), Refusal> {
-    if (command.p1, command.p2) != (0x04, 0x00) {
-        return Err(rules::SELECT_P1P2.refuse());
-    }
+    // P2 0C asks for no answer; OpenSC sends it while it looks for other cards.
+    let wants_answer = match (command.p1, command.p2) {
+        (0x04, 0x00) => true,
+        (0x04, 0x0C) => false,
+        (0x00..=0x03 | 0x08 | 0x09, _) => return Err(rules::SELECT_FILE.refuse()),
+        _ => return Err(rules::SELECT_P1P2.refuse()),
+    };
     let selected = by_name(command.data).ok_or(rules::SELECT_UNKNOWN.refuse())?;
     if selected != *application {
         context.security.leave_application();
         *application = selected;
     }
     match selected {
+        _ if !wants_answer => Ok(()),
         Application::Piv => piv::application_property_template(context.profile, context.response),
         Application::IssuerSecurityDomain => {
             context.response.extend_from_slice(&ISSUER_SECURITY_DOMAIN_ANSWER)?;

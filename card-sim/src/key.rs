@@ -327,6 +327,7 @@ impl PrivateKey {
 
 /// A public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is no allocator to put the larger one in a box")]
 pub enum PublicKey {
     /// RSA.
     Rsa {

@@ -71,6 +71,7 @@ pub fn pad_pin(pin: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
 pub(crate) struct ReferenceRecord(Zeroizing<Vec<u8, { LENGTH + 1 }>>);
 
 impl ReferenceRecord {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a secret is not copied about")]
     pub(crate) fn new(tries: u8, value: &[u8; LENGTH]) -> Self {
         let mut bytes = Zeroizing::new(Vec::new());
         // The capacity is the sum of the two lengths, so both fit.

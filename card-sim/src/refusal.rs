@@ -133,7 +133,8 @@ pub mod rules {
         MEMORY_FAILURE = Status::MemoryFailure, Iso7816Part4, "table 6", "the card's memory works";
         MEMORY_FULL = Status::NotEnoughMemory, Sp80073Part2, "3.3.1", "the contents fit the card's memory";
         // SELECT.
-        SELECT_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.1.1", "P1 is 04 and P2 is 00";
+        SELECT_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.1.1", "P1 is 04 and P2 is 00 (or 0C, for no answer)";
+        SELECT_FILE = Status::FunctionNotSupported, Sp80073Part2, "3.1.1", "applications are selected by name; there are no files";
         SELECT_UNKNOWN = Status::NotFound, Sp80073Part2, "3.1.1", "the application is on the card";
         ISSUER_DOMAIN = Status::InstructionNotSupported, GlobalPlatform, "11", "the issuer security domain of this card is selectable only";
         // GET DATA.

@@ -1,6 +1,6 @@
 //! Where the files of this crate and the shared ones are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -9,14 +9,18 @@ pub fn own(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The shared material is needed and not there.
-#[derive(Debug, Error)]
-#[error(
-    "{path} is missing, and in CI (environment variable CI) it must be there: put the shared folder beside the repository"
-)]
-pub struct SharedMissing {
-    path: String,
+/// A path for people: files of this crate without what is before the crate's folder.
+pub(crate) fn shown(path: &Path) -> String {
+    let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path);
+    shown.display().to_string()
 }
+
+/// The shared material is needed and not there.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "{0} is missing, and in CI (environment variable CI) it must be there: put the folder `shared` beside the repository"
+)]
+pub struct SharedMissing(String);
 
 /// A file or folder of `../shared/vectors`, which stands outside the repository.
 ///
@@ -24,14 +28,19 @@ pub struct SharedMissing {
 /// In CI its absence is an error. Elsewhere the answer is `None`, and standard output says what was not checked.
 pub fn shared(name: &str) -> Result<Option<PathBuf>, SharedMissing> {
     let path = own("../../shared/vectors").join(name);
-    if path.exists() {
-        return Ok(Some(path));
+    let found = required(&path, std::env::var_os("CI").is_some())?;
+    if !found {
+        println!("NOT CHECKED: ../shared/vectors/{name} is not there");
     }
-    if std::env::var_os("CI").is_some() {
-        return Err(SharedMissing { path: path.display().to_string() });
+    Ok(found.then_some(path))
+}
+
+/// Whether `path` is there; an error if it is not and must be.
+fn required(path: &Path, must_be_there: bool) -> Result<bool, SharedMissing> {
+    match path.exists() {
+        false if must_be_there => Err(SharedMissing(path.display().to_string())),
+        found => Ok(found),
     }
-    println!("NOT CHECKED: ../shared/vectors/{name} is not there");
-    Ok(None)
 }
 
 /// The rows of a table in `known/`: columns between tabs, `#` comments, the first row names the columns.
@@ -39,4 +48,19 @@ pub fn known(name: &str) -> std::io::Result<Vec<Vec<String>>> {
     let text = std::fs::read_to_string(own("known").join(name))?;
     let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(rows.skip(1).map(|row| row.split('\t').map(str::to_owned).collect()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SharedMissing, own, required};
+
+    #[test]
+    fn what_ci_needs_must_be_there() {
+        let (present, absent) = (own("cards/piv.card"), own("cards/none.card"));
+        for must_be_there in [false, true] {
+            assert_eq!(required(&present, must_be_there), Ok(true));
+        }
+        assert_eq!(required(&absent, false), Ok(false));
+        assert_eq!(required(&absent, true), Err(SharedMissing(absent.display().to_string())));
+    }
 }

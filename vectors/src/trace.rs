@@ -1,7 +1,8 @@
 //! Traces of clients: the commands that programs really sent, with the answers that they got.
 //!
-//! One line is one message: `> ` and a command, `< ` and its answer, in hex. Lines that begin with `#` are comments.
-//! A last command may lack its answer: the recording ended there.
+//! One line is one message: `> ` and a command, `< ` and its answer, in hex. Lines that begin with `#` are comments;
+//! so are lines that begin with `connected`, which some recorders write. A last command may lack its answer: the
+//! recording ended there.
 
 use thiserror::Error;
 
@@ -44,17 +45,19 @@ pub fn parse(text: &str) -> Result<Vec<Exchange>, TraceError> {
     for (index, raw) in text.lines().enumerate() {
         let error = |reason| TraceError { line: index + 1, reason };
         let line = raw.trim();
-        if line.is_empty() || line.starts_with('#') {
+        if line.is_empty() || line.starts_with('#') || line.starts_with("connected") {
             continue;
         }
-        let (sign, bytes) = line.split_once(' ').ok_or_else(|| error(TraceReason::Line(line.to_owned())))?;
+        let (sign, bytes) = line
+            .split_once(' ')
+            .filter(|(sign, _)| matches!(*sign, ">" | "<"))
+            .ok_or_else(|| error(TraceReason::Line(line.to_owned())))?;
         let bytes = hex::decode(bytes.trim()).map_err(|_| error(TraceReason::Hex))?;
         let open = exchanges.last_mut().filter(|exchange| exchange.answer.is_none());
         match (sign, open) {
             (">", None) => exchanges.push(Exchange { command: bytes, answer: None }),
             ("<", Some(exchange)) => exchange.answer = Some(bytes),
-            (">" | "<", _) => return Err(error(TraceReason::Order)),
-            _ => return Err(error(TraceReason::Line(line.to_owned()))),
+            _ => return Err(error(TraceReason::Order)),
         }
     }
     Ok(exchanges)
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn commands_and_answers_are_paired() {
-        let text = "# a comment\n> 00a4\n< 6a82\n\n> 00cb\n";
+        let text = "connected to a card\n# a comment\n> 00a4\n< 6a82\n\n> 00cb\n";
         let expected = [
             Exchange { command: vec![0x00, 0xA4], answer: Some(vec![0x6A, 0x82]) },
             Exchange { command: vec![0x00, 0xCB], answer: None },

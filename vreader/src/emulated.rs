@@ -12,7 +12,8 @@ use heapless::VecView;
 
 use crate::{
     crypto::DefaultCrypto,
-    image::{FileStore, ImageError, MEMORY_SIZE},
+    image::{self, FileStore, ImageError, MEMORY_SIZE},
+    inspect::Contents,
     random::{self, CardRng},
     reader::InsertedCard,
 };
@@ -57,6 +58,9 @@ pub enum EmulatedError {
     /// A new card could not be written.
     #[error("the new card cannot be written: {}", describe_personalise(*.0))]
     Personalise(PersonaliseError),
+    /// The card's memory cannot be read.
+    #[error("the card's memory cannot be read; restore the card file from a copy")]
+    Memory(StoreError),
     /// The operating system gave no randomness.
     #[error("the operating system gives no randomness: {0}")]
     Random(#[from] getrandom::Error),
@@ -117,6 +121,18 @@ impl EmulatedCard {
     /// Makes everything that the card draws at random repeatable.
     pub fn seed(&mut self, seed: u64) {
         self.card.platform().parts().rng = random::from_seed("card", seed);
+    }
+
+    /// What is on the card, without its secrets.
+    pub fn contents(&mut self) -> Result<Contents, EmulatedError> {
+        let Parts { store, crypto, .. } = self.card.platform().parts();
+        image::contents(store, crypto).map_err(EmulatedError::Memory)
+    }
+
+    /// What is on the card in a card file, which another process may be using.
+    pub fn contents_of(path: &Path) -> Result<Contents, EmulatedError> {
+        let store = FileStore::peek(path)?;
+        image::contents(&store, &mut DefaultCrypto::default()).map_err(EmulatedError::Memory)
     }
 
     /// The card itself.

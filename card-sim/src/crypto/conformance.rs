@@ -302,7 +302,7 @@ fn ecc_generation(crypto: &mut impl Crypto) {
             tape.extend_from_slice(key.material()).expect("four scalars fit");
         }
         let mut rng = Tape::new(&tape);
-        let key = crypto.generate(curve, 0, &mut rng).ok().expect("the fourth candidate is a scalar");
+        let key = crypto.generate(curve, 0, &mut rng).expect("the fourth candidate is a scalar");
         assert!(key.material() == good.material() && key.algorithm() == curve);
         assert_eq!(rng.taken, 4 * curve.size());
         assert_eq!(crypto.generate(curve, 0, &mut Tape::new(&[0xFF])).err(), Some(Failed));
@@ -315,7 +315,7 @@ fn ecc_generation(crypto: &mut impl Crypto) {
 fn rsa_key(crypto: &mut impl Crypto, algorithm: AsymmetricAlgorithm, exponent: u32) -> PrivateKey {
     let seeds: [u8; 64] = core::array::from_fn(|index| u8::try_from(index).expect("below 64"));
     let mut rng = Tape::new(&seeds);
-    let key = crypto.generate(algorithm, exponent, &mut rng).ok().expect("a key");
+    let key = crypto.generate(algorithm, exponent, &mut rng).expect("a key");
     assert_eq!(rng.taken, 64, "{algorithm:?} takes two seeds");
     key
 }

@@ -79,12 +79,12 @@ impl Prepared {
         }
         let input =
             BoxedUint::from_be_slice(block, key.n_bits_precision()).map_err(|_| CryptoError::InvalidInput)?;
-        if &input >= key.n().as_ref() {
+        if input >= *key.n().as_ref() {
             return Err(CryptoError::InvalidInput);
         }
-        let blinded = (BoxedMontyForm::new(input.clone(), key.n_params()) * &self.blind).retrieve();
+        let blinded = BoxedMontyForm::new(input.clone(), key.n_params()).mul(&self.blind).retrieve();
         let power = rsa_decrypt(None::<&mut ChaCha20Rng>, key, &blinded).map_err(|_| CryptoError::Failed)?;
-        let mut result = (BoxedMontyForm::new(power, key.n_params()) * &self.unblind).retrieve();
+        let mut result = BoxedMontyForm::new(power, key.n_params()).mul(&self.unblind).retrieve();
         self.blind = self.blind.square();
         self.unblind = self.unblind.square();
         // A result with a fault in one of its halves would give away a factor (RFC 8017, 5.1.2 by CRT).

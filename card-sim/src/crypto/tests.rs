@@ -31,7 +31,7 @@ fn der_of_a_signature() {
         let signature = [padded(size, r), padded(size, s)].concat();
         let mut out = heapless::Vec::<u8, 16>::new();
         assert_eq!(ecdsa_der(&signature, &mut out), Ok(()));
-        assert_eq!(out, hex::decode(expected.replace(" ", "")).expect("hex")[..]);
+        assert_eq!(out, hex::decode(expected.replace(' ', "")).expect("hex")[..]);
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn generate<P: Platform>(
     if !context.profile.algorithms.contains(&algorithm) {
         return Err(rules::ALGORITHM_UNSUPPORTED.refuse());
     }
-    let platform = &mut context.platform;
+    let platform = &mut *context.platform;
     let key = platform.crypto.generate(algorithm, exponent, &mut platform.rng).map_err(|error| match error {
         // The only input of a generation is its exponent.
         crate::crypto::CryptoError::InvalidInput => rules::ALGORITHM_UNSUPPORTED.refuse(),

@@ -35,7 +35,11 @@ pub(crate) const SCALARS: [(KeyReference, u8); 4] = [
 
 /// A scalar whose bytes are unlike anything else on the card.
 pub(crate) fn scalar(mark: u8) -> [u8; 32] {
-    core::array::from_fn(|index| mark.wrapping_mul(37).wrapping_add((index as u8).wrapping_mul(73)) ^ 0x5A)
+    let mut byte = mark.wrapping_mul(37);
+    [(); 32].map(|()| {
+        byte = byte.wrapping_add(73);
+        byte ^ 0x5A
+    })
 }
 
 /// Every byte string that must never leave the card.

@@ -14,6 +14,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::files;
+
 pub use error::{Failure, Reason, ScriptError, Trouble};
 pub use expression::{Function, Item};
 pub(crate) use pattern::read_ber_length;
@@ -142,17 +144,21 @@ impl Values {
 impl Script {
     /// Reads the scenario file at `path` and, from `cards`, the card file that it names.
     pub fn load(path: &Path, cards: &Path) -> Result<Self, ScriptError> {
-        let text = read(path)?;
-        parse::script(&path.display().to_string(), &text, |name| {
+        Self::parse(&files::shown(path), &read(path)?, cards)
+    }
+
+    /// Reads a scenario file that is already in memory; `file` is its name in errors.
+    pub fn parse(file: &str, text: &str, cards: &Path) -> Result<Self, ScriptError> {
+        parse::script(file, text, |name| {
             let path = cards.join(format!("{name}.card"));
-            parse::card(&path.display().to_string(), &read(&path)?)
+            parse::card(&files::shown(&path), &read(&path)?)
         })
     }
 }
 
 fn read(path: &Path) -> Result<String, ScriptError> {
     std::fs::read_to_string(path).map_err(|error| ScriptError {
-        file: path.display().to_string(),
+        file: files::shown(path),
         line: 0,
         reason: Reason::Unreadable(error.to_string()),
     })

@@ -1,6 +1,6 @@
 //! `vreader card show`: what is on a card.
 
-use vreader::inspect;
+use vreader::{emulated::EmulatedCard, inspect};
 
 use super::{Outcome, card_source::CardSource, print, print_json};
 
@@ -18,11 +18,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let contents = match &arguments.card {
-        CardSource::File(path) => inspect::contents_of_file(path)?,
-        profile @ CardSource::Profile(_) => {
-            inspect::contents_of_card(profile.open(None)?.card())?
-        }
+        CardSource::File(path) => EmulatedCard::contents_of(path)?,
+        profile @ CardSource::Profile(_) => profile.open(None)?.contents()?,
     };
     let report = inspect::inspect(&contents);
-    if arguments.json { print_json(&report) } else { print(&report.to_text()) }
+    if arguments.json { print_json(&report) } else { print(&report.to_string()) }
 }

@@ -59,8 +59,8 @@ fn identify(session: &mut Session) -> Outcome {
         &get_data(PRINTED),
         Status::SecurityStatusNotSatisfied,
     )?;
-    let report = inspect::inspect(&inspect::contents_of_card(session.card.card())?);
-    print(&report.to_text())
+    let report = inspect::inspect(&session.card.contents()?);
+    print(&format!("\n{report}"))
 }
 
 fn lock(session: &mut Session) -> Outcome {
@@ -92,7 +92,8 @@ fn sign(session: &mut Session) -> Outcome {
     let template = [&[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..], digest.as_slice()].concat();
     let command = CommandBuilder::new(0x00, 0x87, 0x11, 0x9C).data(&template).le(256);
     let refused = Status::SecurityStatusNotSatisfied;
-    session.expect("GENERAL AUTHENTICATE: another command came after the PIN", &command, refused)?;
+    session.expect("VERIFY without data: the PIN is verified", &verify_pin(&[]), Status::Ok)?;
+    session.expect("GENERAL AUTHENTICATE: refused, another command came between", &command, refused)?;
     session.expect("VERIFY", &verify_pin(&pin(NEW_PIN)?), Status::Ok)?;
     let answer = session.expect("GENERAL AUTHENTICATE: ECDSA signature", &command, Status::Ok)?;
 

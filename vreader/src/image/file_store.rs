@@ -15,7 +15,7 @@ use card_sim::store::{MemoryStore, Record, Store, StoreError, Update};
 use heapless::VecView;
 use zeroize::Zeroizing;
 
-use super::{CardLock, ImageError, MEMORY_SIZE, format};
+use super::{CardLock, ImageError, MEMORY_SIZE, READ, format};
 
 /// A store that is on disk after each transaction.
 pub struct FileStore {
@@ -29,7 +29,7 @@ impl FileStore {
     /// Opens a card file and holds its lock.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
         // Before the lock, so that a wrong name leaves no lock file behind.
-        fs::metadata(path).map_err(ImageError::io("open the card file", path))?;
+        fs::metadata(path).map_err(ImageError::io(READ, path))?;
         let lock = CardLock::acquire(path)?;
         let (memory, memory_size) = read(path)?;
         Ok(Self { path: path.into(), memory, memory_size, _lock: lock })
@@ -88,7 +88,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn read(path: &Path) -> Result<(MemoryStore<Vec<u8>>, usize), ImageError> {
-    let bytes = Zeroizing::new(fs::read(path).map_err(ImageError::io("read", path))?);
+    let bytes = Zeroizing::new(fs::read(path).map_err(ImageError::io(READ, path))?);
     format::decode(&bytes).map_err(|source| ImageError::Format { path: path.into(), source })
 }
 

@@ -5,12 +5,14 @@
 //! command that made it is answered ([`FileStore`]). One process at a time holds a card file, and others are told
 //! which ([`CardLock`]).
 
+mod contents;
 mod file_store;
 pub mod format;
 mod lock;
 
 use std::{io, path::PathBuf};
 
+pub use contents::contents;
 pub use file_store::FileStore;
 pub use format::FormatError;
 pub use lock::{CardLock, Holder};
@@ -18,10 +20,19 @@ pub use lock::{CardLock, Holder};
 /// Size of a card's memory in bytes, as on a card with 144 KB.
 pub const MEMORY_SIZE: usize = 144 * 1024;
 
+/// What [`ImageError::Io`] calls the reading of a card file.
+const READ: &str = "read the card file";
+
 /// Why a card file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// There is no such file.
+    #[error("there is no card file {}; make one with `vreader card new {}`", path.display(), path.display())]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -59,6 +70,9 @@ pub enum ImageError {
 impl ImageError {
     fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { action, path, source }
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound if action == READ => Self::Missing { path },
+            _ => Self::Io { action, path, source },
+        }
     }
 }

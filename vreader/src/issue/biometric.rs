@@ -29,9 +29,6 @@ use super::{
     tlv::elements,
 };
 
-/// Length of the CBEFF header in bytes.
-pub(crate) const HEADER_LENGTH: usize = 88;
-
 /// Tag of header, record and signature in the container.
 pub(crate) const BIOMETRIC: u8 = 0xBC;
 const ERROR_DETECTION_CODE: u8 = 0xFE;
@@ -95,13 +92,13 @@ pub(crate) fn container(
         let header = Header { kind, record_length: record.len(), signature_length, created, issued, expires };
         let signed = [&header.encode(numbers)[..], record].concat();
         let content = Content {
-            content_type: oid::CONTENT_BIOMETRIC,
+            kind: oid::CONTENT_BIOMETRIC,
             bytes: &signed,
             embedded: false,
             with_certificate: false,
             attributes: attributes.clone(),
         };
-        let signature = cms::sign(content, signer, crypto)?;
+        let signature = cms::sign(&content, signer, crypto)?;
         if signature.len() == signature_length {
             let biometric = [signed, signature].concat();
             return Ok(elements([(BIOMETRIC, &biometric), (ERROR_DETECTION_CODE, &[])]));
@@ -165,7 +162,7 @@ mod tests {
             expires: date("2032-12-02"),
         };
         let bytes = header.encode(&numbers);
-        assert_eq!(bytes.len(), HEADER_LENGTH);
+        assert_eq!(bytes.len(), 88);
         assert_eq!(hex::encode_upper(&bytes[..12]), "030D000012340314001B0501");
         // 2018-07-23 05:48:42Z as on GSA ICAM test card 01.
         assert_eq!(hex::encode_upper(&bytes[12..20]), "1412071705302A5A");

@@ -54,13 +54,13 @@ impl Template<'_> {
     ) -> Result<Vec<u8>, IssueError> {
         let failed = || encoding("certificate");
         let algorithm = signature::certificate_signature(issuer_key.algorithm());
-        let to_be_signed = self.to_be_signed(algorithm.clone(), serial_number(rng)).map_err(failed())?;
+        let to_be_signed = self.into_to_be_signed(algorithm.clone(), serial_number(rng)).map_err(failed())?;
         let signature = signature::sign(crypto, issuer_key, &to_be_signed.to_der().map_err(failed())?)?;
         let signature = BitString::from_bytes(&signature).map_err(failed())?;
-        Signed { to_be_signed, algorithm, signature }.to_der().map_err(failed())
+        Certificate { tbs: to_be_signed, algorithm, signature }.to_der().map_err(failed())
     }
 
-    fn to_be_signed(
+    fn into_to_be_signed(
         self,
         signature: AlgorithmIdentifierOwned,
         serial_number: [u8; 16],
@@ -98,8 +98,8 @@ struct ToBeSigned {
 }
 
 #[derive(Sequence)]
-struct Signed {
-    to_be_signed: ToBeSigned,
+struct Certificate {
+    tbs: ToBeSigned,
     algorithm: AlgorithmIdentifierOwned,
     signature: BitString,
 }

@@ -41,12 +41,12 @@ pub(crate) fn chuid(
     ]);
     let after_signature = element(tag::ERROR_DETECTION_CODE, &[]);
     let content = Content {
-        content_type: oid::CONTENT_CHUID,
+        kind: oid::CONTENT_CHUID,
         bytes: &[&*before_signature, &after_signature].concat(),
         embedded: false,
         with_certificate: true,
         attributes: vec![cms::signer_name(signer).map_err(encoding("content signer's name"))?],
     };
-    let signature = cms::sign(content, signer, crypto)?;
+    let signature = cms::sign(&content, signer, crypto)?;
     Ok([before_signature, element(tag::SIGNATURE, &signature), after_signature].concat())
 }

@@ -29,7 +29,7 @@ use super::{
 /// What is signed, and what goes along.
 pub(crate) struct Content<'a> {
     /// Type of the content.
-    pub(crate) content_type: ObjectIdentifier,
+    pub(crate) kind: ObjectIdentifier,
     /// The bytes that are signed.
     pub(crate) bytes: &'a [u8],
     /// Whether these bytes are inside the structure.
@@ -55,14 +55,14 @@ pub(crate) fn card_numbers(numbers: &CardNumbers) -> Result<[Attribute; 2], der:
 
 /// The ContentInfo with the signed data, in DER.
 pub(crate) fn sign(
-    content: Content<'_>,
+    content: &Content<'_>,
     signer: &Authority,
     crypto: &mut dyn Crypto,
 ) -> Result<Vec<u8>, IssueError> {
     let failed = || encoding("signed data");
     let key = signer.key();
     let hash = Hash::of(key.algorithm());
-    let attributes = signed_attributes(&content, hash).map_err(failed())?;
+    let attributes = signed_attributes(content, hash).map_err(failed())?;
     // The signature is over the attributes as a SET OF (RFC 5652, 5.4), not as the [0] that is stored.
     let signature = signature::sign(crypto, key, &attributes.to_der().map_err(failed())?)?;
     let signer_info = SignerInfo {
@@ -74,7 +74,7 @@ pub(crate) fn sign(
         signature: OctetString::new(signature).map_err(failed())?,
         unsigned_attrs: None,
     };
-    encode(&content, hash, signer, signer_info).map_err(failed())
+    encode(content, hash, signer, signer_info).map_err(failed())
 }
 
 fn encode(
@@ -89,7 +89,7 @@ fn encode(
     let signed_data = SignedData {
         version: CmsVersion::V3,
         digest_algorithms: SetOfVec::from_iter([hash.identifier()])?,
-        encap_content_info: EncapsulatedContentInfo { econtent_type: content.content_type, econtent },
+        encap_content_info: EncapsulatedContentInfo { econtent_type: content.kind, econtent },
         certificates: certificate.map(|one| CertificateSet::try_from(vec![one])).transpose()?,
         crls: None,
         signer_infos: SignerInfos::try_from(vec![signer_info])?,
@@ -100,7 +100,7 @@ fn encode(
 fn signed_attributes(content: &Content<'_>, hash: Hash) -> Result<SignedAttributes, der::Error> {
     let digest = hash.digest(content.bytes);
     let mut attributes = vec![
-        attribute(oid::ATTRIBUTE_CONTENT_TYPE, Any::encode_from(&content.content_type)?)?,
+        attribute(oid::ATTRIBUTE_CONTENT_TYPE, Any::encode_from(&content.kind)?)?,
         attribute(oid::ATTRIBUTE_MESSAGE_DIGEST, Any::new(Tag::OctetString, digest)?)?,
     ];
     attributes.extend(content.attributes.iter().cloned());

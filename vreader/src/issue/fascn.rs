@@ -136,7 +136,7 @@ impl Fascn {
         let bytes: &[u8; LENGTH] = bytes.try_into().map_err(|_| FascnError::Length(bytes.len()))?;
         let symbols = split(bytes);
         for (index, symbol) in symbols.iter().enumerate().take(SYMBOLS - 1) {
-            if symbol.count_ones() % 2 == 0 {
+            if symbol.count_ones().is_multiple_of(2) {
                 return Err(FascnError::Parity(index + 1));
             }
         }
@@ -236,7 +236,7 @@ fn push_digits(symbols: &mut Vec<u8>, value: u64, digits: usize) -> Result<(), F
 /// Four data bits, least significant first, then the bit that makes the number of ones odd.
 fn symbol(data: u8) -> u8 {
     let reversed = data.reverse_bits() >> 4;
-    let parity = u8::from(reversed.count_ones() % 2 == 0);
+    let parity = u8::from(reversed.count_ones().is_multiple_of(2));
     reversed << 1 | parity
 }
 

@@ -112,13 +112,12 @@ fn segment(file: &mut Vec<u8>, marker: u8, content: &[u8]) {
 impl Picture {
     /// 64 samples of one component from `(left, top)` on, `step` pixels apart, about zero. Beyond its edges the
     /// picture goes on as at the edge.
-    fn block(&self, component: usize, left: u16, top: u16, step: u16) -> [i32; 64] {
-        let (last_x, last_y) = (self.width - 1, self.height - 1);
+    fn block(&self, component: usize, left: u16, top: u16, step: usize) -> [i32; 64] {
+        let [left, top, width, height] = [left, top, self.width, self.height].map(usize::from);
         std::array::from_fn(|index| {
-            let (row, column) = (index as u16 / 8, index as u16 % 8);
-            let x = usize::from((left + column * step).min(last_x));
-            let y = usize::from((top + row * step).min(last_y));
-            i32::from(self.pixels[y * usize::from(self.width) + x][component]) - 128
+            let x = (left + index % 8 * step).min(width - 1);
+            let y = (top + index / 8 * step).min(height - 1);
+            i32::from(self.pixels[y * width + x][component]) - 128
         })
     }
 }

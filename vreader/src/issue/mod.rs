@@ -33,7 +33,7 @@ mod fingerprint;
 mod jpeg;
 mod key_history;
 mod name;
-mod oid;
+pub(crate) mod oid;
 pub mod person;
 pub mod pki;
 mod portrait;

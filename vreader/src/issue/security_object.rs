@@ -64,12 +64,12 @@ pub(crate) fn security_object(
     }
     let lds = LdsSecurityObject { version: 0, hash_algorithm: hash.identifier(), hashes };
     let content = Content {
-        content_type: oid::CONTENT_LDS_SECURITY_OBJECT,
+        kind: oid::CONTENT_LDS_SECURITY_OBJECT,
         bytes: &lds.to_der().map_err(failed())?,
         embedded: true,
         with_certificate: false,
         attributes: Vec::new(),
     };
-    let signed = cms::sign(content, signer, crypto)?;
+    let signed = cms::sign(&content, signer, crypto)?;
     Ok(elements([(tag::MAPPING, &mapping), (tag::SIGNED_HASHES, &signed), (tag::ERROR_DETECTION_CODE, &[])]))
 }

@@ -21,7 +21,8 @@ const CLIENT_SECONDS: &str = "120";
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the world's first process does: loopback up, a `/run` of its own, and then it waits for the end.
-const INIT: &str = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && echo ready && exec cat";
+const INIT: &str =
+    "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && echo ready && exec cat";
 
 /// One private world.
 pub(crate) struct World {
@@ -50,7 +51,18 @@ impl World {
             unshare.args(["--user", "--map-root-user"]);
         }
         let mut init = unshare
-            .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c", INIT])
+            .args([
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--",
+                "sh",
+                "-c",
+                INIT,
+            ])
             .env("PATH", search_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -58,7 +70,9 @@ impl World {
             .spawn()
             .expect("unshare starts");
         let mut ready = String::new();
-        BufReader::new(init.stdout.take().expect("a pipe")).read_line(&mut ready).expect("the world's first words");
+        BufReader::new(init.stdout.take().expect("a pipe"))
+            .read_line(&mut ready)
+            .expect("the world's first words");
         if ready != "ready\n" {
             let mut complaint = String::new();
             let _ = init.stderr.take().expect("a pipe").read_to_string(&mut complaint);
@@ -97,7 +111,7 @@ impl World {
     /// A client program that runs in this world, in its folder.
     pub(crate) fn client(&self, program: &str) -> Client<'_> {
         require(program);
-        Client { world: self, words: vec![program.to_owned()], environment: Vec::new(), input: Vec::new() }
+        Client { world: self, words: vec![program.to_owned()], environment: Vec::new() }
     }
 
     /// A program of this world that keeps running beside the test.
@@ -105,8 +119,12 @@ impl World {
         require(words[0]);
         // The shell tells its process number in the world, then becomes the program.
         let mut command = self.enter(&[&["sh", "-c", "echo $$; exec \"$@\"", "sh"], words].concat());
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("nsenter starts");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter starts");
         let input = child.stdin.take().expect("a pipe");
         let (sender, lines) = channel();
         let outputs: [Box<dyn Read + Send>; 2] =
@@ -137,20 +155,22 @@ impl World {
 
     /// Reads a file of the world's folder.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap_or_else(|error| panic!("no file {name} in the world's folder: {error}"))
+        fs::read(self.path(name))
+            .unwrap_or_else(|error| panic!("no file {name} in the world's folder: {error}"))
     }
 
     /// A command that runs in the world.
     fn enter(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.first.to_string(), "--mount", "--net", "--pid"]);
+        // Entering a mount namespace leaves a process at its root: the folder has to be named here.
+        let folder = format!("--wd={}", self.folder.path().display());
+        command.args(["--target", &self.first.to_string(), "--mount", "--net", "--pid", &folder]);
         if !is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
         command
             .arg("--")
             .args(words)
-            .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("LC_ALL", "C")
             .env("PATH", search_path())
@@ -178,7 +198,6 @@ pub(crate) struct Client<'a> {
     world: &'a World,
     words: Vec<String>,
     environment: Vec<(String, String)>,
-    input: Vec<u8>,
 }
 
 impl Client<'_> {
@@ -194,33 +213,17 @@ impl Client<'_> {
         self
     }
 
-    /// Gives standard input.
-    pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.input = bytes.into();
-        self
-    }
-
     /// Runs the client to its end.
     pub(crate) fn run(self) -> Outcome {
         let mut words = vec!["timeout", "--kill-after=5", CLIENT_SECONDS];
         words.extend(self.words.iter().map(String::as_str));
-        let mut child = self
+        let output = self
             .world
             .enter(&words)
             .envs(self.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stdin(Stdio::null())
+            .output()
             .expect("nsenter starts");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        let input = self.input;
-        let writer = thread::spawn(move || {
-            // A client that does not read its input is free to do so.
-            let _ = pipe.write_all(&input);
-        });
-        let output = child.wait_with_output().expect("the client's output");
-        writer.join().expect("the input is written");
         let outcome = Outcome { command: self.words.join(" "), output };
         assert_ne!(outcome.code(), Some(124), "the client did not end in {CLIENT_SECONDS} s: {outcome}");
         outcome
@@ -255,7 +258,9 @@ impl Outcome {
 
     /// Standard output, then standard error.
     pub(crate) fn text(&self) -> String {
-        [&self.output.stdout, &self.output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+        [&self.output.stdout, &self.output.stderr]
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .concat()
     }
 }
 
@@ -284,9 +289,9 @@ impl Companion {
     pub(crate) fn hear<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         let end = Instant::now() + DEADLINE;
         loop {
-            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(|error| {
-                panic!("waited for {what}: {error}; the program said\n{}", self.heard.join("\n"))
-            });
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(
+                |error| panic!("waited for {what}: {error}; the program said\n{}", self.heard.join("\n")),
+            );
             self.heard.push(line.clone());
             if let Some(found) = wanted(&line) {
                 return found;
@@ -338,11 +343,13 @@ fn search_path() -> String {
 /// Whether this process may make namespaces without a user namespace: its effective user (proc(5), /proc/pid/status) is 0.
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+    status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1))
+        == Some("0")
 }
 
 /// The process that `unshare` forked, as this side numbers it.
 fn only_child_of(parent: u32) -> u32 {
-    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("proc lists children");
+    let children =
+        fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("proc lists children");
     children.trim().parse().expect("unshare has one child")
 }

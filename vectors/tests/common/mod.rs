@@ -1,0 +1,128 @@
+//! The card of `cards/piv.card`, made by `card-sim` from the values that its file and a scenario set.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use card_sim::Card;
+use card_sim::crypto::RustCrypto;
+use card_sim::key::{
+    AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey,
+};
+use card_sim::object::ObjectTag;
+use card_sim::personalise::{Personalisation, ReferenceData};
+use card_sim::platform::Parts;
+use card_sim::profile;
+use card_sim::refusal::Rule;
+use card_sim::store::MemoryStore;
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use vectors::scenario::{Target, Values};
+
+/// Room for every object at its largest, and more.
+const STORE_CAPACITY: usize = 128 * 1024;
+
+/// The rules by which cards have refused commands.
+pub(crate) type RefusedBy = Rc<RefCell<Vec<&'static Rule>>>;
+
+type TestPlatform = Parts<ChaCha20Rng, MemoryStore<Vec<u8>>, RustCrypto>;
+
+/// A card under test. It notes by which rules it refuses commands.
+pub(crate) struct TestCard {
+    card: Box<Card<TestPlatform>>,
+    refused_by: RefusedBy,
+}
+
+impl TestCard {
+    /// A new card with power. Its randomness begins with the same seed each time.
+    pub(crate) fn new(values: &Values, refused_by: &RefusedBy) -> Self {
+        let mut store = MemoryStore::new(vec![0; STORE_CAPACITY]);
+        personalise(values, &mut store);
+        let rng = ChaCha20Rng::from_seed([0x5C; 32]);
+        let mut card = Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::new() }).expect("a card"));
+        card.power_on();
+        Self { card, refused_by: Rc::clone(refused_by) }
+    }
+}
+
+impl Target for TestCard {
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        let response = self.card.transmit(command);
+        let answer = [response.data, &response.status.to_bytes()].concat();
+        if let Some(refusal) = self.card.last_refusal() {
+            self.refused_by.borrow_mut().push(refusal.rule);
+        }
+        answer
+    }
+
+    fn reset(&mut self) {
+        self.card.reset();
+    }
+
+    fn power_off(&mut self) {
+        self.card.power_off();
+    }
+
+    fn power_on(&mut self) {
+        self.card.power_on();
+    }
+}
+
+fn personalise(values: &Values, store: &mut MemoryStore<Vec<u8>>) {
+    let objects: Vec<_> = values
+        .starting_with("object-")
+        .filter(|(_, object)| !object.is_empty())
+        .map(|(tag, object)| (object_tag(tag), object))
+        .collect();
+    let keys: Vec<_> =
+        values.starting_with("algorithm-").filter_map(|(key, _)| private_key(values, key)).collect();
+    let algorithm = SymmetricAlgorithm::from_id(byte(values, "algorithm-9B")).expect("an algorithm for 9B");
+    let management_key = SymmetricKey::new(algorithm, value(values, "key-9B")).expect("a key for 9B");
+    let global_pin = value(values, "global-pin");
+    Personalisation {
+        profile: &profile::PIV,
+        pin: reference_data(values, "pin"),
+        puk: reference_data(values, "puk"),
+        global_pin: (!global_pin.is_empty()).then(|| reference_data(values, "global-pin")),
+        management_key: &management_key,
+        keys: &keys,
+        objects: &objects,
+    }
+    .write(store)
+    .expect("a card that can be personalised");
+}
+
+fn private_key(values: &Values, key: &str) -> Option<(KeyReference, PrivateKey, Origin)> {
+    let reference = KeyReference::from_byte(hex::decode(key).expect("a key reference in hex")[0])
+        .expect("a key reference of PIV");
+    let algorithm = AsymmetricAlgorithm::from_id(byte(values, &format!("algorithm-{key}")))?;
+    let private = if algorithm.is_rsa() {
+        let exponent = value(values, &format!("exponent-{key}"))
+            .iter()
+            .fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let [p, q] = ["p", "q"].map(|prime| value(values, &format!("prime-{prime}-{key}")));
+        PrivateKey::rsa(algorithm, exponent, p, q)
+    } else {
+        PrivateKey::ecc(algorithm, value(values, &format!("private-{key}")))
+    };
+    Some((reference, private.expect("a key of its algorithm's length"), Origin::Imported))
+}
+
+fn object_tag(tag: &str) -> ObjectTag {
+    ObjectTag::new(u32::from_str_radix(tag, 16).expect("a tag in hex")).expect("a tag of PIV")
+}
+
+fn reference_data<'a>(values: &'a Values, name: &str) -> ReferenceData<'a> {
+    let eight = value(values, name).try_into().expect("eight bytes");
+    ReferenceData { value: eight, tries: byte(values, &format!("tries-{name}")) }
+}
+
+fn byte(values: &Values, name: &str) -> u8 {
+    match value(values, name) {
+        [byte] => *byte,
+        other => panic!("{name} must be one byte, not {other:02X?}"),
+    }
+}
+
+fn value<'a>(values: &'a Values, name: &str) -> &'a [u8] {
+    values.get(name).unwrap_or_else(|| panic!("the card file has no {name}"))
+}

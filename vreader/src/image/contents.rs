@@ -1,0 +1,58 @@
+//! What lies in a card's store, for [`inspect`](crate::inspect).
+
+use std::collections::BTreeMap;
+
+use card_sim::{
+    crypto::Crypto,
+    key::{self, KeyReference, RetiredNumber},
+    object::CONTAINERS,
+    profile::Profile,
+    reference::{self, Reference},
+    store::{Record, Store, StoreError},
+};
+
+use crate::inspect::{Contents, Counter, Slot};
+
+/// Longest object that is read, in bytes.
+const MAX_OBJECT: usize = 64 * 1024;
+
+/// Reads everything that is no secret. Private keys are read for their public halves only.
+pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents, StoreError> {
+    let profile = String::from_utf8_lossy(&read(store, Record::Profile)?.unwrap_or_default()).into_owned();
+    let label = Profile::find(&profile).map(|profile| profile.label.to_owned()).unwrap_or_default();
+    let mut objects = BTreeMap::new();
+    for container in &CONTAINERS {
+        if let Some(object) = read(store, Record::Object(container.tag))? {
+            objects.insert(container.tag.get(), object);
+        }
+    }
+    let retired = (1..=20).filter_map(RetiredNumber::new).map(KeyReference::Retired);
+    let mut slots = Vec::new();
+    for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
+        if let Some((key, origin)) = key::load_private(store, reference)? {
+            let public_key = crypto.public_key(&key).ok();
+            slots.push(Slot { reference, algorithm: key.algorithm(), public_key, origin });
+        }
+    }
+    Ok(Contents {
+        profile,
+        label,
+        objects,
+        slots,
+        pin: counter(store, Reference::PivPin)?,
+        puk: counter(store, Reference::Puk)?,
+    })
+}
+
+fn read(store: &impl Store, record: Record) -> Result<Option<Vec<u8>>, StoreError> {
+    // In a box: the buffer is too large for the stack of a thread.
+    let mut buffer = Box::new(heapless::Vec::<u8, MAX_OBJECT>::new());
+    Ok(store.read(record, &mut *buffer)?.then(|| buffer.to_vec()))
+}
+
+fn counter(store: &impl Store, reference: Reference) -> Result<Counter, StoreError> {
+    Ok(Counter {
+        tries_left: reference::tries_left(store, reference)?,
+        tries_total: reference::tries_total(store, reference)?,
+    })
+}
