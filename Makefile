@@ -12,7 +12,7 @@ help:
 	@echo 'make bench   the figures that README quotes'
 
 demo:
-	$(CARGO) run --quiet --bin vreader -- demo
+	$(CARGO) run --quiet -p vreader --no-default-features -- demo
 
 test: clients
 	$(CARGO) test --workspace

@@ -184,7 +184,7 @@ impl Case {
 
         let mut card = card::<C>(reference, &self.key);
         let answer = card.transmit(&command);
-        assert_eq!(answer.status, Status::Success, "GENERAL AUTHENTICATE");
+        assert_eq!(answer.status, Status::Ok, "GENERAL AUTHENTICATE");
         self.check(untlv(0x82, untlv(0x7C, answer.data)));
         Box::new(move || {
             black_box(card.transmit(black_box(&command)));
@@ -212,7 +212,7 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
     let mut card = Card::new(platform).expect("the card was just made");
     card.power_on();
     let verify = [&[0x00, 0x20, 0x00, 0x80, 0x08][..], b"123456\xFF\xFF"].concat();
-    assert_eq!(card.transmit(&verify).status, Status::Success, "VERIFY");
+    assert_eq!(card.transmit(&verify).status, Status::Ok, "VERIFY");
     card
 }
 
@@ -315,7 +315,7 @@ fn openssl_ecdh(case: &Case) -> Candidate {
     let mut agree = move || {
         let peer = EcPoint::from_bytes(&group, black_box(&input), &mut context).expect("a point");
         let mut product = EcPoint::new(&group).expect("memory");
-        product.mul(&group, &peer, &number, &context).expect("memory");
+        product.mul2(&group, &peer, &number, &mut context).expect("memory");
         let (mut x, mut y) = (BigNum::new().expect("memory"), BigNum::new().expect("memory"));
         product.affine_coordinates(&group, &mut x, &mut y, &mut context).expect("a point");
         x.to_vec_padded(size).expect("a coordinate")

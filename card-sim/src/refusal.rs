@@ -126,7 +126,7 @@ pub mod rules {
         CHANNEL = Status::LogicalChannelNotSupported, Iso7816Part4, "5.4.1", "the card has the basic logical channel only";
         SECURE_MESSAGING = Status::SecureMessagingNotSupported, Sp80073Part2, "4.2.7", "the card has no secure messaging";
         CHAINING = Status::ChainingNotSupported, Sp80073Part2, "table 2", "this command is not sent in a chain";
-        CHAIN_TOO_LONG = Status::WrongLength, Iso7816Part4, "5.3.3", "a chain fits the card's buffer";
+        CHAIN_TOO_LONG = Status::NotEnoughMemory, Sp80073Part2, "3.3.1", "a chain fits the card's buffer";
         NOTHING_PENDING = Status::ConditionsNotSatisfied, Iso7816Part4, "11.7.1", "GET RESPONSE follows an answer of 61xx";
         INSTRUCTION = Status::InstructionNotSupported, Sp80073Part2, "table 2", "the selected application has this command";
         UNPOWERED = Status::NoDiagnosis, Iso7816Part4, "5.1", "the card has power";

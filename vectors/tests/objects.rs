@@ -19,7 +19,10 @@ const NIST_CARDS: [u8; 5] = [2, 3, 4, 5, 16];
 fn object_files() -> Vec<PathBuf> {
     let mut paths = vec![files::own("known/objects.json")];
     for card in NIST_CARDS {
-        paths.extend(files::shared(&format!("nist_sd33_card{card}_objects.json")).unwrap());
+        paths.extend(
+            files::shared(&format!("nist_sd33_card{card}_objects.json"))
+                .unwrap_or_else(|error| panic!("{error}")),
+        );
     }
     paths
 }
@@ -43,11 +46,9 @@ fn rewrite(
     for element in reader {
         let element = element.expect("an element that can be read");
         *elements += 1;
-        // Containers are 53 with single-byte tags inside, or templates whose first tag byte says "constructed".
-        let constructed = match element.tag.number() {
-            0x53 | 0x7E | 0x7F61 | 0x7F60 | 0x7F21 | 0x7F49 | 0xA1 => true,
-            _ => false,
-        };
+        // The constructed tags of PIV. In 53 the bit that says so means nothing (CHUID: 30, 34, 35 …).
+        let constructed =
+            matches!(element.tag.number(), 0x53 | 0x7E | 0x7F61 | 0x7F60 | 0x7F21 | 0x7F49 | 0xA1);
         if !constructed {
             writer.tlv(element.tag, element.value)?;
             continue;

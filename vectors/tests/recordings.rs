@@ -47,18 +47,28 @@ fn own_pairs_verify() {
 
 #[test]
 fn pairs_of_the_nist_cards_verify() {
-    let Some(path) = files::shared("general_authenticate_real.json").unwrap() else { return };
+    let Some(path) =
+        files::shared("general_authenticate_real.json").unwrap_or_else(|error| panic!("{error}"))
+    else {
+        return;
+    };
     assert_eq!(check_all(&load(&path)), [18, 10, 2]);
 }
 
 /// The public keys of the pairs stand in the certificates of the same cards, where those are not compressed.
 #[test]
 fn pairs_of_the_nist_cards_belong_to_their_certificates() {
-    let Some(path) = files::shared("general_authenticate_real.json").unwrap() else { return };
+    let Some(path) =
+        files::shared("general_authenticate_real.json").unwrap_or_else(|error| panic!("{error}"))
+    else {
+        return;
+    };
     let mut found = 0;
     for pair in load(&path).vectors {
         let objects = format!("nist_sd33_card{}_objects.json", pair.card);
-        let path = files::shared(&objects).unwrap().expect("the objects lie beside the pairs");
+        let path = files::shared(&objects)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .expect("the objects lie beside the pairs");
         let objects = card_objects(&path).unwrap_or_else(|error| panic!("{error}")).objects;
         let container = match pair.key_reference.as_str() {
             "9A" => "5FC105",
