@@ -1,0 +1,188 @@
+//! The program as a person uses it: what it prints, what it refuses, how it exits.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+fn vreader(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vreader"))
+        .current_dir(folder.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("vreader starts")
+}
+
+/// Runs a command line that must succeed; gives its standard output.
+fn done(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = vreader(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Runs a command line that must fail with `status`; gives its standard error.
+fn fails(folder: &TempDir, status: i32, arguments: &[&str]) -> String {
+    let output = vreader(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    text
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_new_card_shows_what_was_asked_for() {
+    let folder = folder();
+    let made = json(&done(
+        &folder,
+        &["card", "new", "a.card", "--seed", "1", "--holder", "Sam Sample", "--issued", "2026-02-03",
+          "--expires", "2027-02-03", "--algorithm", "p384", "--export-ca", "pki", "--json"],
+    ));
+    assert_eq!((made["holder"].as_str(), made["expires"].as_str()), (Some("Sam Sample"), Some("2027-02-03")));
+    assert_eq!(names(&folder.path().join("pki")), ["content-signer.pem", "issuing-ca.pem", "root-ca.pem"]);
+    let shown = json(&done(&folder, &["card", "show", "a.card", "--json"]));
+    assert_eq!(shown["holder"]["name"], "Sam Sample");
+    assert_eq!(shown["issued"]["date"], "2026-02-03");
+    assert_eq!(shown["expires"]["date"], "2027-02-03");
+    assert_eq!(shown["pin"]["tries_left"], 3);
+    let slots = shown["slots"].as_array().unwrap();
+    assert_eq!(slots.len(), 4);
+    assert!(slots.iter().all(|slot| slot["algorithm"] == "P-384"), "{slots:?}");
+    assert_eq!(shown["problems"].as_array().map(Vec::len), Some(0));
+    assert!(done(&folder, &["card", "show", "a.card"]).contains("Sam Sample"));
+    assert_eq!(names(folder.path()), ["a.card", "pki"]);
+}
+
+#[test]
+fn a_seed_repeats_a_card_byte_for_byte() {
+    let folder = folder();
+    for (file, seed) in [("a.card", "5"), ("b.card", "5"), ("c.card", "6")] {
+        done(&folder, &["card", "new", file, "--seed", seed]);
+    }
+    let [a, b, c] = ["a.card", "b.card", "c.card"].map(|file| fs::read(folder.path().join(file)).unwrap());
+    assert!(a == b && a != c);
+}
+
+#[test]
+fn refusals_say_what_to_do_and_leave_nothing_behind() {
+    let folder = folder();
+    for (arguments, word) in [
+        (&["--pin", "12345"][..], "6 to 8 decimal digits"),
+        (&["--puk", "1"], "8 ASCII characters"),
+        (&["--management-key", "0102"], "has 2 bytes"),
+        (&["--management-key", "xy"], "not hex"),
+        (&["--expires", "2099-01-01"], "six years"),
+        (&["--holder", "\u{7}"], "control character"),
+    ] {
+        let text = fails(&folder, 1, &[&["card", "new", "a.card"], arguments].concat());
+        assert!(text.contains(word), "{arguments:?}: {text}");
+    }
+    for arguments in [&["--algorithm", "rsa1024"][..], &["--issued", "tomorrow"], &["--tries", "16"], &["--profile", "x"]] {
+        fails(&folder, 2, &[&["card", "new", "a.card"], arguments].concat());
+    }
+    assert!(fails(&folder, 1, &["card", "show", "none.card"]).contains("vreader card new"));
+    assert_eq!(names(folder.path()), [] as [&str; 0]);
+}
+
+#[test]
+fn files_that_are_no_cards_are_refused_and_left_as_they_are() {
+    let folder = folder();
+    done(&folder, &["card", "new", "good.card", "--seed", "1"]);
+    let good = fs::read(folder.path().join("good.card")).unwrap();
+    let mut newer = good.clone();
+    newer[9] = 2;
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for (bytes, word) in [
+        (newer, "use a newer vreader"),
+        (damaged, "damaged"),
+        (good[..good.len() / 2].to_vec(), "damaged"),
+        (b"%PDF-1.7".to_vec(), "not a card file"),
+        (Vec::new(), "not a card file"),
+    ] {
+        fs::write(folder.path().join("bad.card"), &bytes).unwrap();
+        for arguments in [&["card", "show", "bad.card"][..], &["vpcd", "--card", "bad.card"]] {
+            let text = fails(&folder, 1, arguments);
+            assert!(text.contains(word), "{text}");
+        }
+        assert!(fails(&folder, 1, &["card", "new", "bad.card"]).contains("exists already"));
+        assert_eq!(fs::read(folder.path().join("bad.card")).unwrap(), bytes);
+        assert_eq!(names(folder.path()), ["bad.card", "good.card"]);
+    }
+}
+
+#[test]
+fn a_second_process_is_told_who_holds_the_card() {
+    let folder = folder();
+    done(&folder, &["card", "new", "a.card", "--seed", "1"]);
+    let mut first = vpcd_that_waits(&folder);
+    let text = fails(&folder, 1, &["vpcd", "--card", "a.card"]);
+    assert!(text.contains(&format!("process {}", first.id())), "{text}");
+    done(&folder, &["card", "show", "a.card"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // The lock ends with its process, however that ended.
+    let mut next = vpcd_that_waits(&folder);
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
+
+/// A process that holds `a.card` and waits: nothing listens on port 1.
+fn vpcd_that_waits(folder: &TempDir) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vreader"))
+        .current_dir(folder.path())
+        .args(["vpcd", "--card", "a.card", "--port", "1"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vreader starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("waiting"), "{line}");
+    child
+}
+
+#[test]
+fn every_subcommand_has_help_with_an_example() {
+    let folder = folder();
+    for words in [&[][..], &["card", "new"], &["card", "show"], &["vpcd"], &["demo"], &["doctor"]] {
+        let help = done(&folder, &[words, &["--help"]].concat());
+        assert!(help.contains("Example"), "{words:?}");
+    }
+    fails(&folder, 2, &["frobnicate"]);
+    assert!(done(&folder, &["--version"]).contains("cryptography"));
+    assert!(json(&done(&folder, &["doctor", "--json"])).as_array().is_some_and(|findings| !findings.is_empty()));
+}
+
+#[test]
+fn the_demo_runs_to_its_end_and_repeats_with_a_seed() {
+    let folder = folder();
+    let first = done(&folder, &["demo", "--seed", "3"]);
+    for word in ["63C2", "63C1", "63C0", "6983", "The signature verifies"] {
+        assert!(first.contains(word), "{word} is missing");
+    }
+    assert_eq!(first, done(&folder, &["demo", "--seed", "3"]));
+    assert_ne!(first, done(&folder, &["demo"]));
+}
