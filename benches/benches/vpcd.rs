@@ -1,7 +1,7 @@
 //! One APDU through Debian's pcscd and vpcd: our attachment against a plain `vpicc` loop with the same card.
 //!
-//! pcscd runs in a private network and mount namespace, in which this program starts itself again; the machine's own
-//! pcscd is not touched. Both cards are measured in turns, by a client of libpcsclite.
+//! pcscd runs in a private network and mount namespace, in which this program starts itself again; the
+//! machine's own pcscd is not touched. Both cards are measured in turns, by a client of libpcsclite.
 
 use std::{
     env,
@@ -30,7 +30,7 @@ use vreader::{
 /// Tells the second start of this program that it is in the private namespaces.
 const INSIDE: &str = "--inside-the-private-world";
 /// What the first process in the namespaces does before it becomes this program.
-const PREPARE: &str = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && exec \"$0\" --inside-the-private-world";
+const PREPARE: &str = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && exec \"$@\"";
 
 const SELECT: &str = "00A404000BA00000030800001000010000";
 const GET_DATA: &str = "00CB3FFF055C035FC10200";
@@ -54,7 +54,8 @@ fn main() -> ExitCode {
         unshare.args(["--user", "--map-root-user"]);
     }
     let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
-    match unshare.args(["--", "sh", "-c", PREPARE]).arg(program).env("PATH", path).status() {
+    match unshare.args(["--", "sh", "-c", PREPARE, "sh"]).arg(program).arg(INSIDE).env("PATH", path).status()
+    {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

@@ -124,7 +124,7 @@ fn icam_certificates() {
                 Some("6") => (0x5F_C101, "9E"),
                 _ => continue,
             };
-            if !name.ends_with(".crt") {
+            if path.extension() != Some("crt".as_ref()) {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();

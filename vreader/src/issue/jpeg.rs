@@ -304,17 +304,23 @@ mod tests {
 
     #[test]
     fn the_transform_is_close_to_the_real_one() {
-        let samples: [i32; 64] = std::array::from_fn(|index| (index as i32 * 37 % 256) - 128);
-        let real = |u: usize, v: usize| {
-            let scale = |w: usize| if w == 0 { 0.125_f64.sqrt() } else { 0.5 };
-            let wave = |w: usize, at: usize| {
-                scale(w) * ((2 * at + 1) as f64 * w as f64 * std::f64::consts::PI / 16.0).cos()
-            };
-            (0..64).map(|i| f64::from(samples[i]) * wave(v, i / 8) * wave(u, i % 8)).sum::<f64>()
+        let mut samples = [0; 64];
+        for (sample, value) in samples.iter_mut().zip((0..).step_by(37)) {
+            *sample = value % 256 - 128;
+        }
+        let scale = |frequency: u8| if frequency == 0 { 0.125_f64.sqrt() } else { 0.5 };
+        let wave = |frequency: u8, at: u8| {
+            let angle = f64::from(2 * at + 1) * f64::from(frequency) * std::f64::consts::PI / 16.0;
+            scale(frequency) * angle.cos()
         };
-        for (index, coefficient) in transform(&samples).into_iter().enumerate() {
-            let difference = f64::from(coefficient) - real(index % 8, index / 8);
-            assert!(difference.abs() < 1.0, "coefficient {index} is off by {difference}");
+        let places = || (0..8_u8).flat_map(|row| (0..8_u8).map(move |column| (row, column)));
+        for ((v, u), coefficient) in places().zip(transform(&samples)) {
+            let real: f64 = places()
+                .zip(samples)
+                .map(|((row, column), sample)| f64::from(sample) * wave(v, row) * wave(u, column))
+                .sum();
+            let difference = f64::from(coefficient) - real;
+            assert!(difference.abs() < 1.0, "coefficient {v}, {u} is off by {difference}");
         }
     }
 

@@ -21,7 +21,8 @@ impl World {
         (world, vreader)
     }
 
-    /// Makes a card file, and the certificates of its PKI in the folder `pki`. Always the same card for the same options.
+    /// Makes a card file, and the certificates of its PKI in the folder `pki`. Always the same card for the
+    /// same options.
     pub(crate) fn new_card(&self, file: &str, options: &[&str]) {
         let seed = ["--seed", "1"];
         let seed = if options.contains(&"--seed") { &[][..] } else { &seed };

@@ -1,8 +1,8 @@
-//! Programs of other people hold a card of ours: what they read, sign and decrypt is held against answers that openssl
-//! computes from the card's certificates.
+//! Programs of other people hold a card of ours: what they read, sign and decrypt is held against answers
+//! that openssl computes from the card's certificates.
 //!
-//! Each test has a private world ([`world`]) with Debian's pcscd and vpcd, and the real `vreader vpcd` plugs the card in.
-//! A client that is not installed is a failure: `tools/install-clients` installs them all.
+//! Each test has a private world ([`world`]) with Debian's pcscd and vpcd, and the real `vreader vpcd` plugs
+//! the card in. A client that is not installed is a failure: `tools/install-clients` installs them all.
 
 mod card;
 mod openssl;

@@ -34,7 +34,7 @@ fn is_hex(word: &str) -> bool {
 }
 
 fn verify(pin: &str) -> String {
-    let digits: String = pin.bytes().map(|digit| format!("{digit:02X}")).collect();
+    let digits = hex::encode_upper(pin);
     format!("{PIN_STATE}08{digits:F<16}")
 }
 

@@ -1,8 +1,9 @@
 //! piv-tool: administration of the card with its management key.
 //!
-//! What is known of OpenSC 0.23: the exit status after a write is the low byte of the number of bytes written, so the proof
-//! is what another client reads back; with OpenSSL 3 it generates a key and then fails to print it, so its public key is
-//! taken from the tool's own log; its external authentication (`A:`) gives up on any card before it sends the answer.
+//! What is known of OpenSC 0.23: the exit status after a write is the low byte of the number of bytes
+//! written, so the proof is what another client reads back; with OpenSSL 3 it generates a key and then fails
+//! to print it, so its public key is taken from the tool's own log; its external authentication (`A:`) gives
+//! up on any card before it sends the answer.
 
 use crate::card::PIN;
 use crate::world::{Client, Outcome, World};

@@ -1,5 +1,5 @@
-//! pkcs11-tool with OpenSC's module: signatures, decryption and key agreement, checked by openssl; PIN states as PKCS#11
-//! reports them.
+//! pkcs11-tool with OpenSC's module: signatures, decryption and key agreement, checked by openssl; PIN states
+//! as PKCS#11 reports them.
 
 use crate::card::{PIN, WRONG_PIN};
 use crate::openssl::MESSAGE;

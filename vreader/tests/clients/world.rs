@@ -1,8 +1,9 @@
-//! A private machine-within-the-machine for one test: its own network, its own `/run`, its own process numbers.
+//! A private machine-within-the-machine for one test: its own network, its own `/run`, its own process
+//! numbers.
 //!
-//! The machine's pcscd is never touched, tests run side by side, and nothing outlives a test: the world's first process
-//! holds only a pipe from this one, and when that pipe closes, because the test ended in whatever way, the kernel kills
-//! everything in the world.
+//! The machine's pcscd is never touched, tests run side by side, and nothing outlives a test: the world's
+//! first process holds only a pipe from this one, and when that pipe closes, because the test ended in
+//! whatever way, the kernel kills everything in the world.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 const CLIENT_SECONDS: &str = "120";
 
 /// Longest wait for a condition.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What the world's first process does: loopback up, a `/run` of its own, and then it waits for the end.
 const INIT: &str =
@@ -340,7 +341,8 @@ fn search_path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-/// Whether this process may make namespaces without a user namespace: its effective user (proc(5), /proc/pid/status) is 0.
+/// Whether this process may make namespaces without a user namespace: its effective user (proc(5),
+/// /proc/pid/status) is 0.
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1))

@@ -91,13 +91,15 @@ fn list(plug: &Plug) -> String {
     text
 }
 
-/// Standard input as a console, unless reading it would stop the process: a shell's background job may not read the terminal.
+/// Standard input as a console, unless reading it would stop the process: a shell's background job may not
+/// read the terminal.
 pub fn terminal() -> Option<BufReader<Stdin>> {
     let stdin = io::stdin();
     (!stdin.is_terminal() || in_foreground()).then(|| BufReader::new(stdin))
 }
 
-/// Whether the terminal is ours: our process group is the terminal's (proc(5), /proc/pid/stat, fields 5 and 8).
+/// Whether the terminal is ours: our process group is the terminal's (proc(5), /proc/pid/stat, fields 5 and
+/// 8).
 fn in_foreground() -> bool {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Field 2 is the program's name in brackets, which may itself hold blanks and brackets.
@@ -112,8 +114,8 @@ enum Input {
     Signal,
 }
 
-/// Obeys the lines of `console`, and ends at `quit`, SIGINT, SIGTERM or SIGHUP; then takes all cards out and hands them back.
-/// The end of `console` ends nothing: a service has none.
+/// Obeys the lines of `console`, and ends at `quit`, SIGINT, SIGTERM or SIGHUP; then takes all cards out and
+/// hands them back. The end of `console` ends nothing: a service has none.
 pub fn run(
     plug: Plug,
     console: Option<impl BufRead + Send + 'static>,

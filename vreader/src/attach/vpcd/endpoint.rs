@@ -10,7 +10,8 @@ use super::Obstacle;
 /// The port of vpcd's first slot; each further slot has the next one.
 pub const DEFAULT_PORT: u16 = 0x8C7B;
 
-/// How long one address may take to answer. The queue of a vpcd slot holds one card: a third one gets no answer at all.
+/// How long one address may take to answer. The queue of a vpcd slot holds one card: a third one gets no
+/// answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The place where vpcd listens: a host, and the port of its first slot.

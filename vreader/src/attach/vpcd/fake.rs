@@ -1,4 +1,5 @@
-//! What the attachment is tested against: a vpcd that sends exactly as Debian's does, and a card that is easy to check.
+//! What the attachment is tested against: a vpcd that sends exactly as Debian's does, and a card that is easy
+//! to check.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -61,8 +61,8 @@ pub enum Obstacle {
     /// The slot is beyond those that Debian's vpcd has.
     #[error(
         "nothing listens on {endpoint}: Debian's vpcd has {SLOTS_OF_DEBIAN} slots, this would be slot {slot}. \
-         For more cards give pcscd a second entry in /etc/reader.conf.d, with a CHANNELID and a copy of libifdvpcd.so \
-         of its own, and start another vreader with --port"
+         For more cards give pcscd a second entry in /etc/reader.conf.d, with a CHANNELID and a copy of \
+         libifdvpcd.so of its own, and start another vreader with --port"
     )]
     NoSuchSlot {
         /// Where vpcd should listen.
@@ -82,7 +82,8 @@ pub enum Obstacle {
 
     /// vpcd accepted the connection and asks nothing: another card is in the slot.
     #[error(
-        "another virtual card sits in the slot behind {endpoint}; this card waits and takes the slot when that one leaves"
+        "another virtual card sits in the slot behind {endpoint}; \
+         this card waits and takes the slot when that one leaves"
     )]
     SlotTaken {
         /// The slot's address.
@@ -120,7 +121,8 @@ impl Obstacle {
         Self::Unreachable { endpoint: endpoint.clone(), problem: problem.to_string() }
     }
 
-    /// Finds out why a port is closed: by looking around on this machine, which is all that can be done for a remote one.
+    /// Finds out why a port is closed: by looking around on this machine, which is all that can be done for a
+    /// remote one.
     pub(super) fn nothing_listens(endpoint: &Endpoint, slot: usize, local: bool) -> Self {
         if local {
             Self::diagnose(Path::new(ROOT), endpoint, slot)
@@ -162,8 +164,8 @@ fn driver_configured(root: &Path) -> bool {
 
 /// Whether pcscd answers on its socket.
 ///
-/// Where systemd holds that socket, as on Debian, the knock also starts pcscd, which opens vpcd's ports; so the next attempt
-/// finds them, and a pcscd that left for want of clients is brought back.
+/// Where systemd holds that socket, as on Debian, the knock also starts pcscd, which opens vpcd's ports; so
+/// the next attempt finds them, and a pcscd that left for want of clients is brought back.
 fn pcscd_runs(root: &Path) -> bool {
     UnixStream::connect(root.join("run/pcscd/pcscd.comm")).is_ok()
 }

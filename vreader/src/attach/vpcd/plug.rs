@@ -57,8 +57,8 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// Begins to insert `cards`, and returns at once. `listener` hears of each slot's events, on the slot's thread; it must
-    /// not call back into the plug.
+    /// Begins to insert `cards`, and returns at once. `listener` hears of each slot's events, on the slot's
+    /// thread; it must not call back into the plug.
     pub fn new(
         endpoint: &Endpoint,
         cards: Vec<Box<dyn InsertedCard>>,
@@ -87,8 +87,8 @@ impl Plug {
         self.usable(slot).map(Slot::insert)
     }
 
-    /// Takes the card of a slot out of the reader. Programs see it leave at once; this call returns when the card has
-    /// finished the command it is working on and is powered off.
+    /// Takes the card of a slot out of the reader. Programs see it leave at once; this call returns when the
+    /// card has finished the command it is working on and is powered off.
     pub fn remove(&self, slot: usize) -> Result<(), PlugError> {
         self.usable(slot).map(Slot::remove)
     }
@@ -115,7 +115,8 @@ impl Plug {
             slot.stop();
         }
         for thread in self.threads.drain(..) {
-            // A slot's thread catches the panics of its card; one of the listener was told by the panic hook already.
+            // A slot's thread catches the panics of its card; one of the listener was told by the panic hook
+            // already.
             let _ = thread.join();
         }
     }

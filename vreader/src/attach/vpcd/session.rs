@@ -1,7 +1,7 @@
 //! One stay of a card in a vpcd slot: from the connection to its end.
 //!
-//! [`serve`] promises: every message of vpcd that wants an answer gets one, of 2 to 65,535 bytes; the kernel acknowledges
-//! each segment at once; a slot that a client has hung is freed within [`SILENCE`].
+//! [`serve`] promises: every message of vpcd that wants an answer gets one, of 2 to 65,535 bytes; the kernel
+//! acknowledges each segment at once; a slot that a client has hung is freed within [`SILENCE`].
 
 use std::convert::Infallible;
 use std::io;
@@ -16,8 +16,9 @@ use crate::reader::InsertedCard;
 /// vpcd polls its card every 0.4 s; a slot that asks nothing for this long has another card.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// vpcd follows every power control with a request for the ATR. If none comes, the "control" was a client's APDU of one byte:
-/// vpcd then waits for an answer that the protocol does not allow, and only the card's departure frees it.
+/// vpcd follows every power control with a request for the ATR. If none comes, the "control" was a client's
+/// APDU of one byte: vpcd then waits for an answer that the protocol does not allow, and only the card's
+/// departure frees it.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// Longest answer that the 16-bit length of a frame can announce.
@@ -26,7 +27,8 @@ const MAX_ANSWER: usize = 0xFFFF;
 /// What a card that gives no usable answer says: no precise diagnosis (ISO 7816-4, table 6).
 const NO_DIAGNOSIS: [u8; 2] = [0x6F, 0x00];
 
-/// The shortest answer to reset there is: direct convention, no interface and no historical bytes (ISO 7816-3, 8.2).
+/// The shortest answer to reset there is: direct convention, no interface and no historical bytes (ISO
+/// 7816-3, 8.2).
 const BARE_ATR: [u8; 2] = [0x3B, 0x00];
 
 /// Why a stay in the slot ended.
@@ -38,7 +40,8 @@ pub enum Loss {
     Closed,
     /// A client's command hung the slot, and the card left to free it.
     #[error(
-        "a program sent an APDU of one byte, which vpcd takes for a control message; the card left to free the slot"
+        "a program sent an APDU of one byte, which vpcd takes for a control message; \
+         the card left to free the slot"
     )]
     OneByteCommand,
     /// The connection failed otherwise.
@@ -68,7 +71,8 @@ pub(super) enum Sign {
     Seated,
 }
 
-/// Lets `card` answer until the connection ends, and returns why it ended. `report` hears how the stay begins.
+/// Lets `card` answer until the connection ends, and returns why it ended. `report` hears how the stay
+/// begins.
 pub(super) fn serve(stream: TcpStream, card: &mut dyn InsertedCard, report: &mut dyn FnMut(Sign)) -> Loss {
     match serve_until_lost(stream, card, report) {
         Ok(never) => match never {},
@@ -105,7 +109,8 @@ fn serve_until_lost(
     }
 }
 
-/// Waits for the next message without reading it; `false` if the time is over. The end of the stream is an error.
+/// Waits for the next message without reading it; `false` if the time is over. The end of the stream is an
+/// error.
 fn message_within(socket: &TcpStream, patience: Duration) -> io::Result<bool> {
     socket.set_quickack(true)?;
     socket.set_read_timeout(Some(patience))?;

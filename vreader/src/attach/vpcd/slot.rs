@@ -1,7 +1,8 @@
 //! One slot: a thread that keeps a card in a vpcd slot for as long as its owner wants it there.
 //!
-//! The card is either with the thread, which serves it, or in hand, in [`State::card`]. It is powered off whenever it goes
-//! back to the hand, so volatile state never outlives a stay. The lock is never held while card code or the listener runs.
+//! The card is either with the thread, which serves it, or in hand, in [`State::card`]. It is powered off
+//! whenever it goes back to the hand, so volatile state never outlives a stay. The lock is never held while
+//! card code or the listener runs.
 
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +25,8 @@ const GRACE: Duration = Duration::from_millis(500);
 pub enum Event {
     /// The card is in the reader: programs see it.
     Seated,
-    /// The card cannot get into the reader yet; attempts go on. Told once for each obstacle, not for each attempt.
+    /// The card cannot get into the reader yet; attempts go on. Told once for each obstacle, not for each
+    /// attempt.
     Waiting(Obstacle),
     /// The card is out of the reader against its owner's wish; attempts to return begin.
     Lost(Loss),
@@ -118,7 +120,8 @@ impl Slot {
         }
     }
 
-    /// Takes the card out, and returns when it is in hand: after the command that it is working on, if there is one.
+    /// Takes the card out, and returns when it is in hand: after the command that it is working on, if there
+    /// is one.
     pub(super) fn remove(&self) {
         let mut state = self.lock();
         state.wish = Wish::Out;
@@ -163,8 +166,8 @@ impl Slot {
                 }
                 Err(_) => {}
             }
-            // Only a stay worth the name makes the next attempt a quick one: whatever ends every stay at once must
-            // not be a reason to spin.
+            // Only a stay worth the name makes the next attempt a quick one: whatever ends every stay at once
+            // must not be a reason to spin.
             pause = if begin.elapsed() > PAUSES.1 { PAUSES.0 } else { PAUSES.1.min(pause * 2) };
             self.sleep_unless_wish_changes(pause);
         }
@@ -226,7 +229,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Takes the card from the hand and makes the stay one that the owner can end; nothing if it is no longer wanted.
+    /// Takes the card from the hand and makes the stay one that the owner can end; nothing if it is no longer
+    /// wanted.
     fn begin_stay(&self, stream: &TcpStream) -> Result<Option<Box<dyn InsertedCard>>, Obstacle> {
         let handle = stream.try_clone().map_err(|error| Obstacle::unreachable(&self.endpoint, &error))?;
         let mut state = self.lock();
@@ -269,7 +273,8 @@ impl Slot {
         (self.listener)(self.number, event);
     }
 
-    /// The state is whole at every release of the lock, so a thread that died with it leaves nothing half done.
+    /// The state is whole at every release of the lock, so a thread that died with it leaves nothing half
+    /// done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
