@@ -13,17 +13,14 @@ use std::{
 };
 
 use benches::{Report, median, microseconds};
-use card_sim::{
-    key::{SymmetricAlgorithm, SymmetricKey},
-    object::ObjectTag,
-    personalise::{Personalisation, ReferenceData},
-    profile,
-};
+use card_sim::profile::PIV;
 use pcsc::{Card, Context, Protocols, ReaderState, Scope, ShareMode, State};
 use vpicc::VSmartCard;
 use vreader::{
     attach::vpcd::{DEFAULT_PORT, Endpoint, Plug, reader_name},
+    crypto::DefaultCrypto,
     emulated::EmulatedCard,
+    issue::{Request, issue},
     reader::InsertedCard,
 };
 
@@ -119,27 +116,17 @@ fn measure() -> ExitCode {
 
     ours.times.clear();
     (0..ROUNDS * OURS_PER_ROUND).for_each(|_| ours.time(GET_DATA));
-    report.note("GET DATA, first 256 of 2 KB, vreader vpcd, median", median(&mut ours.times), "us");
+    report.note("GET DATA, 256 bytes, vreader vpcd, median", median(&mut ours.times), "us");
     drop(ours);
     plug.stop();
     report.end()
 }
 
-/// A card with a PIN and one object, enough for what is measured.
+/// The same sample card each time.
 fn sample_card() -> EmulatedCard {
-    let object = [&[0x53, 0x82, 0x08, 0x00][..], &[0x5A; 2048]].concat();
-    let objects = [(ObjectTag::new(0x5F_C102).expect("the CHUID has a container"), object.as_slice())];
-    let management_key = SymmetricKey::new(SymmetricAlgorithm::Aes192, &[1; 24]).expect("24 bytes");
-    EmulatedCard::in_memory(&Personalisation {
-        profile: &profile::PIV,
-        pin: ReferenceData { value: b"123456\xFF\xFF", tries: 3 },
-        puk: ReferenceData { value: b"12345678", tries: 3 },
-        global_pin: None,
-        management_key: &management_key,
-        keys: &[],
-        objects: &objects,
-    })
-    .expect("the card fits its memory")
+    let request = Request { seed: Some(1), ..Request::default() };
+    let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {}).expect("a sample card");
+    EmulatedCard::in_memory(&PIV, PIV.default_tries, &issued).expect("the card fits its memory")
 }
 
 /// The card in a loop as `vpicc` documents it, in the second slot.

@@ -52,12 +52,8 @@ impl RetiredNumber {
 
 impl KeyReference {
     /// The key references that hold asymmetric keys and are not retired, in the standard's order.
-    pub const ASYMMETRIC: [Self; 4] = [
-        Self::PivAuthentication,
-        Self::DigitalSignature,
-        Self::KeyManagement,
-        Self::CardAuthentication,
-    ];
+    pub const ASYMMETRIC: [Self; 4] =
+        [Self::PivAuthentication, Self::DigitalSignature, Self::KeyManagement, Self::CardAuthentication];
 
     /// The key reference with this byte, if the PIV application has one.
     pub const fn from_byte(byte: u8) -> Option<Self> {
@@ -143,8 +139,7 @@ pub enum AsymmetricAlgorithm {
 
 impl AsymmetricAlgorithm {
     /// Every algorithm, in the order of their identifiers' first appearance in SP 800-78.
-    pub const ALL: [Self; 5] =
-        [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::EccP256, Self::EccP384];
+    pub const ALL: [Self; 5] = [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::EccP256, Self::EccP384];
 
     /// The algorithm with this identifier.
     pub const fn from_id(id: u8) -> Option<Self> {

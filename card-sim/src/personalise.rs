@@ -75,9 +75,8 @@ impl Personalisation<'_> {
         let keys = self.key_records()?;
 
         let mut updates = Vec::<Update<'_>, 80>::new();
-        let mut add = |record, bytes| {
-            updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany)
-        };
+        let mut add =
+            |record, bytes| updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany);
         add(Record::Profile, self.profile.name.as_bytes())?;
         for (reference, record, tries) in [
             (Reference::PivPin, Some(&pin), &self.pin.tries),

@@ -13,7 +13,14 @@ use support::{PIN, PUK, TestCard};
 #[derive(Clone, Debug)]
 enum Event {
     Raw(Vec<u8>),
-    Command { class: u8, instruction: u8, p1: u8, p2: u8, data: Vec<u8>, le: Option<u8> },
+    Command {
+        class: u8,
+        instruction: u8,
+        p1: u8,
+        p2: u8,
+        data: Vec<u8>,
+        le: Option<u8>,
+    },
     /// VERIFY with the right PIN, so that what lies behind it is reached too.
     RightPin,
     /// Management-key authentication with the right key.
@@ -28,12 +35,29 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(any::<u8>(), 0..700),
         // Data fields that are near to good ones.
         prop::sample::select(vec![
-            "5C035FC102", "5C035FC109", "5C035FC108", "5C017E", "5C027F61", "7C028100", "7C028000", "7C0482008100",
-            "AC03800111", "AC03800107", "5C035FC1025300", "7E00", "3132333435363738", "313233343536FFFF",
-            "31323334353637383132333435363738", "313233343536FFFF363534333231FFFF",
+            "5C035FC102",
+            "5C035FC109",
+            "5C035FC108",
+            "5C017E",
+            "5C027F61",
+            "7C028100",
+            "7C028000",
+            "7C0482008100",
+            "AC03800111",
+            "AC03800107",
+            "5C035FC1025300",
+            "7E00",
+            "3132333435363738",
+            "313233343536FFFF",
+            "31323334353637383132333435363738",
+            "313233343536FFFF363534333231FFFF",
         ])
         .prop_map(|text| hex::decode(text).unwrap()),
-        prop::collection::vec(any::<u8>(), 32).prop_map(|block| [&[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..], &block].concat()),
+        prop::collection::vec(any::<u8>(), 32).prop_map(|block| [
+            &[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..],
+            &block
+        ]
+        .concat()),
     ]
 }
 
@@ -44,8 +68,19 @@ fn event() -> impl Strategy<Value = Event> {
     ];
     let p1p2 = prop_oneof![
         prop::sample::select(vec![
-            (0x00, 0x80), (0x00, 0x81), (0x00, 0x00), (0xFF, 0x80), (0x3F, 0xFF), (0x04, 0x00), (0x11, 0x9A),
-            (0x11, 0x9C), (0x11, 0x9D), (0x11, 0x9E), (0x0A, 0x9B), (0x00, 0x9A), (0x11, 0x82),
+            (0x00, 0x80),
+            (0x00, 0x81),
+            (0x00, 0x00),
+            (0xFF, 0x80),
+            (0x3F, 0xFF),
+            (0x04, 0x00),
+            (0x11, 0x9A),
+            (0x11, 0x9C),
+            (0x11, 0x9D),
+            (0x11, 0x9E),
+            (0x0A, 0x9B),
+            (0x00, 0x9A),
+            (0x11, 0x82),
         ]),
         any::<(u8, u8)>(),
     ];
@@ -104,7 +139,10 @@ fn exchange(card: &mut TestCard, command: &[u8], sent: &mut Vec<Vec<u8>>) -> Res
     let after = counters(card);
     let instruction = command.get(1).copied();
     let (pin, puk) = (before.0 != after.0, before.1 != after.1);
-    prop_assert!(!pin || matches!(instruction, Some(0x20 | 0x24 | 0x2C)), "PIN counter moved by {command:02X?}");
+    prop_assert!(
+        !pin || matches!(instruction, Some(0x20 | 0x24 | 0x2C)),
+        "PIN counter moved by {command:02X?}"
+    );
     prop_assert!(!puk || matches!(instruction, Some(0x24 | 0x2C)), "PUK counter moved by {command:02X?}");
     if status != 0x9000 {
         prop_assert!(after.0 <= before.0 && after.1 <= before.1, "a refusal gave tries back");

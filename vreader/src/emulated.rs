@@ -4,8 +4,10 @@ use std::path::Path;
 
 use card_sim::{
     Card, OpenError,
-    personalise::{Personalisation, PersonaliseError},
+    object::ObjectTag,
+    personalise::{Personalisation, PersonaliseError, ReferenceData},
     platform::{Parts, Platform},
+    profile::Profile,
     store::{MemoryStore, Record, Store, StoreError, Update},
 };
 use heapless::VecView;
@@ -14,6 +16,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, FileStore, ImageError, MEMORY_SIZE},
     inspect::Contents,
+    issue::IssuedCard,
     random::{self, CardRng},
     reader::InsertedCard,
 };
@@ -88,6 +91,26 @@ fn describe_personalise(error: PersonaliseError) -> String {
     }
 }
 
+fn personalise(
+    store: &mut MemoryStore<Vec<u8>>,
+    profile: &'static Profile,
+    tries: u8,
+    issued: &IssuedCard,
+) -> Result<(), EmulatedError> {
+    let objects: Vec<(ObjectTag, &[u8])> =
+        issued.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
+    let contents = Personalisation {
+        profile,
+        pin: ReferenceData { value: &issued.pin, tries },
+        puk: ReferenceData { value: &issued.puk, tries },
+        global_pin: None,
+        management_key: &issued.management_key,
+        keys: &issued.keys,
+        objects: &objects,
+    };
+    contents.write(store).map_err(EmulatedError::Personalise)
+}
+
 /// A card of this project.
 pub struct EmulatedCard {
     // Boxed: its buffers are tens of kilobytes.
@@ -100,16 +123,25 @@ impl EmulatedCard {
         Self::on(CardStore::File(FileStore::open(path)?))
     }
 
-    /// Makes a card file and opens it.
-    pub fn create(path: &Path, contents: &Personalisation<'_>) -> Result<Self, EmulatedError> {
-        let store = FileStore::create(path, |store| contents.write(store).map_err(EmulatedError::Personalise))?;
+    /// Makes a card file with an issued card on a card stock, and opens it. `tries` are those of PIN and PUK.
+    pub fn create(
+        path: &Path,
+        profile: &'static Profile,
+        tries: u8,
+        issued: &IssuedCard,
+    ) -> Result<Self, EmulatedError> {
+        let store = FileStore::create(path, |store| personalise(store, profile, tries, issued))?;
         Self::on(CardStore::File(store))
     }
 
-    /// A new card in memory.
-    pub fn in_memory(contents: &Personalisation<'_>) -> Result<Self, EmulatedError> {
+    /// An issued card on a card stock, in memory. `tries` are those of PIN and PUK.
+    pub fn in_memory(
+        profile: &'static Profile,
+        tries: u8,
+        issued: &IssuedCard,
+    ) -> Result<Self, EmulatedError> {
         let mut store = MemoryStore::new(vec![0; MEMORY_SIZE]);
-        contents.write(&mut store).map_err(EmulatedError::Personalise)?;
+        personalise(&mut store, profile, tries, issued)?;
         Self::on(CardStore::Memory(store))
     }
 
@@ -165,9 +197,10 @@ impl InsertedCard for EmulatedCard {
         answer.extend_from_slice(&response.status.to_bytes());
         let header = command.get(..4).unwrap_or(command);
         // Headers and status words only: data fields hold PINs and keys.
-        match self.card.last_refusal() {
-            Some(refusal) => tracing::debug!(header = hex::encode(header), %refusal, "refused"),
-            None => tracing::debug!(header = hex::encode(header), length = answer.len(), "answered"),
+        if let Some(refusal) = self.card.last_refusal() {
+            tracing::debug!(header = hex::encode(header), %refusal, "refused");
+        } else {
+            tracing::debug!(header = hex::encode(header), length = answer.len(), "answered");
         }
         answer
     }

@@ -1,7 +1,7 @@
 //! A virtual smart-card reader and all around it: attachments, card files, issuing.
 //!
 //! The card itself is [`card_sim`]; this crate gives it a place to live (a [card file](image)), a
-//! [reader](reader), doors by which programs reach it ([`attach`]), and a complete identity ([`issue`]).
+//! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity ([`issue`]).
 
 pub mod attach;
 pub mod crypto;

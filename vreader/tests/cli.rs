@@ -57,8 +57,24 @@ fn a_new_card_shows_what_was_asked_for() {
     let folder = folder();
     let made = json(&done(
         &folder,
-        &["card", "new", "a.card", "--seed", "1", "--holder", "Sam Sample", "--issued", "2026-02-03",
-          "--expires", "2027-02-03", "--algorithm", "p384", "--export-ca", "pki", "--json"],
+        &[
+            "card",
+            "new",
+            "a.card",
+            "--seed",
+            "1",
+            "--holder",
+            "Sam Sample",
+            "--issued",
+            "2026-02-03",
+            "--expires",
+            "2027-02-03",
+            "--algorithm",
+            "p384",
+            "--export-ca",
+            "pki",
+            "--json",
+        ],
     ));
     assert_eq!((made["holder"].as_str(), made["expires"].as_str()), (Some("Sam Sample"), Some("2027-02-03")));
     assert_eq!(names(&folder.path().join("pki")), ["content-signer.pem", "issuing-ca.pem", "root-ca.pem"]);
@@ -99,7 +115,9 @@ fn refusals_say_what_to_do_and_leave_nothing_behind() {
         let text = fails(&folder, 1, &[&["card", "new", "a.card"], arguments].concat());
         assert!(text.contains(word), "{arguments:?}: {text}");
     }
-    for arguments in [&["--algorithm", "rsa1024"][..], &["--issued", "tomorrow"], &["--tries", "16"], &["--profile", "x"]] {
+    for arguments in
+        [&["--algorithm", "rsa1024"][..], &["--issued", "tomorrow"], &["--tries", "16"], &["--profile", "x"]]
+    {
         fails(&folder, 2, &[&["card", "new", "a.card"], arguments].concat());
     }
     assert!(fails(&folder, 1, &["card", "show", "none.card"]).contains("vreader card new"));
@@ -173,7 +191,9 @@ fn every_subcommand_has_help_with_an_example() {
     }
     fails(&folder, 2, &["frobnicate"]);
     assert!(done(&folder, &["--version"]).contains("cryptography"));
-    assert!(json(&done(&folder, &["doctor", "--json"])).as_array().is_some_and(|findings| !findings.is_empty()));
+    assert!(
+        json(&done(&folder, &["doctor", "--json"])).as_array().is_some_and(|findings| !findings.is_empty())
+    );
 }
 
 #[test]

@@ -84,12 +84,7 @@ pub trait Crypto {
     /// ECDH with the peer's uncompressed `point` (`04 || X || Y`).
     ///
     /// Writes the shared x-coordinate with its leading zeros (32 or 48 bytes) to `shared`.
-    fn ecdh(
-        &mut self,
-        key: &PrivateKey,
-        point: &[u8],
-        shared: &mut [u8],
-    ) -> Result<(), CryptoError>;
+    fn ecdh(&mut self, key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError>;
 
     /// Encrypts one block in place (ECB). `block` is as long as the cipher's block.
     fn encrypt_block(&mut self, key: &SymmetricKey, block: &mut [u8]) -> Result<(), CryptoError>;

@@ -94,7 +94,10 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
             instruction::PUT_DATA if (p1, p2) == (0x3F, 0xFF) => Self::PutData(data),
             instruction::PUT_DATA => return Err(rules::PUT_DATA_P1P2.refuse()),
             instruction::GENERATE_ASYMMETRIC_KEY_PAIR if p1 == 0x00 => {
-                Self::GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair { key_reference: p2, template: data })
+                Self::GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair {
+                    key_reference: p2,
+                    template: data,
+                })
             }
             instruction::GENERATE_ASYMMETRIC_KEY_PAIR => return Err(rules::GENERATE_P1P2.refuse()),
             _ => return Err(rules::INSTRUCTION.refuse()),
@@ -107,9 +110,7 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
 pub(crate) fn may_be_chained(instruction: u8) -> bool {
     matches!(
         instruction,
-        instruction::GENERAL_AUTHENTICATE
-            | instruction::PUT_DATA
-            | instruction::GENERATE_ASYMMETRIC_KEY_PAIR
+        instruction::GENERAL_AUTHENTICATE | instruction::PUT_DATA | instruction::GENERATE_ASYMMETRIC_KEY_PAIR
     )
 }
 

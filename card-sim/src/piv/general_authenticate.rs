@@ -17,13 +17,11 @@ pub(super) fn run<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GeneralAuthenticate<'_>,
 ) -> Result<(), Refusal> {
-    let reference =
-        KeyReference::from_byte(command.key_reference).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    let reference = KeyReference::from_byte(command.key_reference).ok_or(rules::ALGORITHM_KEY.refuse())?;
     if reference == KeyReference::CardManagement {
         return with_management_key(context, command);
     }
-    let algorithm =
-        AsymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    let algorithm = AsymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
     let (key, _) = key::load_private(&context.platform.store, reference)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
     if key.algorithm() != algorithm {
@@ -41,8 +39,7 @@ fn with_management_key<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GeneralAuthenticate<'_>,
 ) -> Result<(), Refusal> {
-    let algorithm =
-        SymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    let algorithm = SymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
     let key = key::load_symmetric(&context.platform.store, KeyReference::CardManagement)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
     if key.algorithm() != algorithm {

@@ -6,7 +6,7 @@ use heapless::VecView;
 use super::{Context, command::GenerateAsymmetricKeyPair};
 use crate::{
     crypto::Crypto,
-    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, KeyRecord, Origin, PublicKey},
+    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PublicKey},
     platform::Platform,
     refusal::{Refusal, rules},
     security::AccessRule,
@@ -39,11 +39,12 @@ pub(super) fn generate<P: Platform>(
         return Err(rules::ALGORITHM_UNSUPPORTED.refuse());
     }
     let platform = &mut *context.platform;
-    let key = platform.crypto.generate(algorithm, exponent, &mut platform.rng).map_err(|error| match error {
-        // The only input of a generation is its exponent.
-        crate::crypto::CryptoError::InvalidInput => rules::ALGORITHM_UNSUPPORTED.refuse(),
-        other => other.into(),
-    })?;
+    let key =
+        platform.crypto.generate(algorithm, exponent, &mut platform.rng).map_err(|error| match error {
+            // The only input of a generation is its exponent.
+            crate::crypto::CryptoError::InvalidInput => rules::ALGORITHM_UNSUPPORTED.refuse(),
+            other => other.into(),
+        })?;
     let public_key = platform.crypto.public_key(&key)?;
     append_public_key(&public_key, context.response)?;
     let record = KeyRecord::asymmetric(&key, Origin::Generated);
@@ -64,8 +65,7 @@ fn parse(template: &[u8]) -> Result<(AsymmetricAlgorithm, u32), Refusal> {
     control.finish().map_err(malformed)?;
 
     let &[mechanism] = mechanism else { return Err(rules::GENERATE_FORM.refuse()) };
-    let algorithm =
-        AsymmetricAlgorithm::from_id(mechanism).ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?;
+    let algorithm = AsymmetricAlgorithm::from_id(mechanism).ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?;
     let exponent = match exponent {
         None => DEFAULT_EXPONENT,
         Some(bytes) => big_endian(bytes).ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?,
@@ -91,8 +91,7 @@ fn append_public_key(key: &PublicKey, response: &mut VecView<u8>) -> Result<(), 
             let length = [modulus_header.len(), modulus.len(), exponent_header.len(), exponent.len()]
                 .into_iter()
                 .fold(0, usize::saturating_add);
-            response
-                .extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
+            response.extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
             response.extend_from_slice(modulus_header.as_slice())?;
             response.extend_from_slice(modulus)?;
             response.extend_from_slice(exponent_header.as_slice())?;
@@ -101,8 +100,7 @@ fn append_public_key(key: &PublicKey, response: &mut VecView<u8>) -> Result<(), 
         PublicKey::Ecc { point } => {
             let header = Header::new(POINT, point.len()).ok_or(full)?;
             let length = header.len().saturating_add(point.len());
-            response
-                .extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
+            response.extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
             response.extend_from_slice(header.as_slice())?;
             response.extend_from_slice(point)?;
         }

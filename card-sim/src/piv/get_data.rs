@@ -21,10 +21,7 @@ const EMPTY: [u8; 2] = [0x53, 0x00];
 ///
 /// The access rule comes before the question whether the object exists, so that a reader without the right learns
 /// nothing.
-pub(super) fn get_data<P: Platform>(
-    context: &mut Context<'_, P>,
-    tag_list: &[u8],
-) -> Result<(), Refusal> {
+pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8]) -> Result<(), Refusal> {
     let container = parse(tag_list)?;
     if !context.security.permits(container.contact_read) {
         return Err(rules::OBJECT_READ.refuse());

@@ -35,10 +35,7 @@ pub(crate) struct Context<'a, P: Platform> {
 }
 
 /// Runs one command of the PIV card application.
-pub(crate) fn run<P: Platform>(
-    context: &mut Context<'_, P>,
-    command: &Command<'_>,
-) -> Result<(), Refusal> {
+pub(crate) fn run<P: Platform>(context: &mut Context<'_, P>, command: &Command<'_>) -> Result<(), Refusal> {
     match command {
         Command::GetData(tag_list) => get_data::get_data(context, tag_list),
         Command::Verify(verify) => verify::verify(context, verify),

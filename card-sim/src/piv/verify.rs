@@ -19,10 +19,7 @@ use crate::{
 const GLOBAL_PIN_ENABLED: u8 = 0x20;
 
 /// Checks reference data, tells its status, or resets the status.
-pub(super) fn verify<P: Platform>(
-    context: &mut Context<'_, P>,
-    command: &Verify<'_>,
-) -> Result<(), Refusal> {
+pub(super) fn verify<P: Platform>(context: &mut Context<'_, P>, command: &Verify<'_>) -> Result<(), Refusal> {
     match *command {
         Verify::Status { key_reference } => {
             let reference = verifiable(context, key_reference)?;
@@ -111,11 +108,7 @@ fn compare<P: Platform>(
 }
 
 /// Sets the security status of a PIN.
-pub(super) fn set_verified<P: Platform>(
-    context: &mut Context<'_, P>,
-    reference: Reference,
-    verified: bool,
-) {
+pub(super) fn set_verified<P: Platform>(context: &mut Context<'_, P>, reference: Reference, verified: bool) {
     match reference {
         Reference::GlobalPin => context.security.set_global_pin(verified),
         Reference::PivPin => context.security.set_pin(verified),

@@ -56,7 +56,8 @@ mod tests {
         records.extend(CONTAINERS.iter().map(|container| Record::Object(container.tag)));
         records.extend(KeyReference::ASYMMETRIC.map(Record::Key));
         records.push(Record::Key(KeyReference::CardManagement));
-        records.extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
+        records
+            .extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
         for reference in [Reference::GlobalPin, Reference::PivPin, Reference::Puk] {
             records.extend([Record::ReferenceData(reference), Record::RetryCounter(reference)]);
         }

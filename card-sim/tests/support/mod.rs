@@ -5,7 +5,10 @@
 use card_sim::{
     Card,
     crypto::RustCrypto,
-    key::{AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricAlgorithm, SymmetricKey},
+    key::{
+        AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricAlgorithm,
+        SymmetricKey,
+    },
     object::ObjectTag,
     personalise::{Personalisation, ReferenceData},
     platform::Parts,
@@ -21,8 +24,8 @@ pub(crate) type TestCard = Card<TestPlatform>;
 pub(crate) const PIN: &[u8; 8] = b"123456\xFF\xFF";
 pub(crate) const PUK: &[u8; 8] = b"12345678";
 pub(crate) const MANAGEMENT_KEY: [u8; 24] = [
-    0xC1, 0x02, 0x9A, 0x44, 0x05, 0x66, 0x07, 0xE8, 0x31, 0xF2, 0x03, 0xB4, 0x15, 0x86, 0x97, 0x08, 0x51, 0xA2, 0x73,
-    0xD4, 0x05, 0x96, 0x27, 0x3E,
+    0xC1, 0x02, 0x9A, 0x44, 0x05, 0x66, 0x07, 0xE8, 0x31, 0xF2, 0x03, 0xB4, 0x15, 0x86, 0x97, 0x08, 0x51,
+    0xA2, 0x73, 0xD4, 0x05, 0x96, 0x27, 0x3E,
 ];
 
 /// Scalars of the P-256 keys in 9A, 9C, 9D, 9E and 82.
@@ -95,7 +98,8 @@ pub(crate) fn card_with(objects: &[(ObjectTag, Vec<u8>)]) -> TestCard {
     .write(&mut store)
     .unwrap();
     let mut card =
-        Card::new(Parts { rng: ChaCha20Rng::from_seed([7; 32]), store, crypto: RustCrypto::default() }).unwrap();
+        Card::new(Parts { rng: ChaCha20Rng::from_seed([7; 32]), store, crypto: RustCrypto::default() })
+            .unwrap();
     card.power_on();
     card
 }

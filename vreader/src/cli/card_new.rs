@@ -1,6 +1,7 @@
 //! `vreader card new`: a complete card in one command.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Failure, Outcome,
-    card_source::{parse_algorithm, parse_management_algorithm, parse_profile, with_personalisation},
+    card_source::{parse_algorithm, parse_management_algorithm, parse_profile},
     print, print_json,
 };
 
@@ -107,9 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     progress.end();
     let issued = issued?;
     let tries = arguments.tries.unwrap_or(arguments.profile.default_tries);
-    with_personalisation(arguments.profile, &issued, tries, |contents| {
-        EmulatedCard::create(&arguments.file, contents)
-    })?;
+    EmulatedCard::create(&arguments.file, arguments.profile, tries, &issued)?;
     let exported = match &arguments.export_ca {
         Some(folder) => export(&issued, folder)?,
         None => Vec::new(),
@@ -173,28 +172,29 @@ fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) ->
     if arguments.json {
         return print_json(&made);
     }
+    print(&in_words(arguments, &made))
+}
+
+fn in_words(arguments: &Arguments, made: &Made<'_>) -> String {
     let known = |given: bool, sample: &str| if given { "as given".to_owned() } else { sample.to_owned() };
     let mut text = format!(
-        "{}: a {} card of {}, {} keys, from {} to {}\n",
+        "{}: a {} card of {}, {} keys, from {} to {}\n  PIN {}, PUK {}, management key {} ({})\n",
         made.file.display(),
         made.profile,
         made.holder,
         made.algorithm,
         made.issued,
-        made.expires
-    );
-    text += &format!("  PIN {}", known(arguments.pin != DEFAULT_PIN, DEFAULT_PIN));
-    text += &format!(", PUK {}", known(arguments.puk != DEFAULT_PUK, DEFAULT_PUK));
-    let sample = "0102030405060708 repeated";
-    text += &format!(
-        ", management key {} ({})\n",
-        known(arguments.management_key.is_some(), sample),
+        made.expires,
+        known(arguments.pin != DEFAULT_PIN, DEFAULT_PIN),
+        known(arguments.puk != DEFAULT_PUK, DEFAULT_PUK),
+        known(arguments.management_key.is_some(), "0102030405060708 repeated"),
         made.management_key_algorithm
     );
     for path in &made.exported {
-        text += &format!("  wrote {}\n", path.display());
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  wrote {}", path.display());
     }
-    print(&text)
+    text
 }
 
 fn symmetric_name(algorithm: SymmetricAlgorithm) -> &'static str {

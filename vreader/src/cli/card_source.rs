@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use card_sim::{
     key::{AsymmetricAlgorithm, SymmetricAlgorithm},
-    object::ObjectTag,
-    personalise::{Personalisation, ReferenceData},
     profile::{self, Profile},
 };
 use vreader::{
     crypto::DefaultCrypto,
-    emulated::{EmulatedCard, EmulatedError},
-    issue::{IssuedCard, Request, issue},
+    emulated::EmulatedCard,
+    issue::{Request, issue},
 };
 
 use super::Failure;
@@ -25,8 +23,12 @@ pub(super) enum CardSource {
 
 impl CardSource {
     /// The name of a profile, otherwise a file. A file with the name of a profile is `./piv`.
-    pub(super) fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
-        Ok(Profile::find(text).map_or_else(|| Self::File(text.into()), Self::Profile))
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match Profile::find(text) {
+            Some(profile) => Ok(Self::Profile(profile)),
+            None if text.is_empty() => Err("name a card file or a profile".into()),
+            None => Ok(Self::File(text.into())),
+        }
     }
 
     /// The card, without power.
@@ -36,7 +38,7 @@ impl CardSource {
             Self::Profile(profile) => {
                 let request = Request { seed, ..Request::default() };
                 let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {})?;
-                with_personalisation(profile, &issued, profile.default_tries, EmulatedCard::in_memory)?
+                EmulatedCard::in_memory(profile, profile.default_tries, &issued)?
             }
         };
         if let Some(seed) = seed {
@@ -44,26 +46,6 @@ impl CardSource {
         }
         Ok(card)
     }
-}
-
-/// Calls `make` with all that goes on the card.
-pub(super) fn with_personalisation<T>(
-    profile: &'static Profile,
-    issued: &IssuedCard,
-    tries: u8,
-    make: impl FnOnce(&Personalisation<'_>) -> Result<T, EmulatedError>,
-) -> Result<T, EmulatedError> {
-    let objects: Vec<(ObjectTag, &[u8])> =
-        issued.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
-    make(&Personalisation {
-        profile,
-        pin: ReferenceData { value: &issued.pin, tries },
-        puk: ReferenceData { value: &issued.puk, tries },
-        global_pin: None,
-        management_key: &issued.management_key,
-        keys: &issued.keys,
-        objects: &objects,
-    })
 }
 
 /// `--profile`

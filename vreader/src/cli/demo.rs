@@ -38,7 +38,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let profile = CardSource::Profile(&card_sim::profile::PIV);
     let mut session = Session { card: profile.open(arguments.seed)? };
     session.card.power_on();
-    print(&format!("A new PIV card, in memory. Its answer to reset is {}.\n", hex::encode_upper(session.card.atr())))?;
+    print(&format!(
+        "A new PIV card, in memory. Its answer to reset is {}.\n",
+        hex::encode_upper(session.card.atr())
+    ))?;
     identify(&mut session)?;
     lock(&mut session)?;
     unlock(&mut session)?;
@@ -49,11 +52,7 @@ fn identify(session: &mut Session) -> Outcome {
     heading("Identify: select the PIV application and read who the card is")?;
     session.expect("SELECT the PIV application", &select(), Status::Ok)?;
     session.expect("GET DATA: Card Holder Unique Identifier", &get_data(CHUID), Status::Ok)?;
-    session.expect(
-        "GET DATA: certificate for PIV Authentication",
-        &get_data(CERTIFICATE_9A),
-        Status::Ok,
-    )?;
+    session.expect("GET DATA: certificate for PIV Authentication", &get_data(CERTIFICATE_9A), Status::Ok)?;
     session.expect(
         "GET DATA: Printed Information, which needs the PIN",
         &get_data(PRINTED),
@@ -70,14 +69,22 @@ fn lock(session: &mut Session) -> Outcome {
         session.expect("VERIFY with a wrong PIN", &verify_pin(&wrong), Status::TriesLeft(left))?;
     }
     let blocked = Status::AuthenticationMethodBlocked;
-    session.expect("VERIFY with the right PIN: the card is locked", &verify_pin(&pin(DEFAULT_PIN)?), blocked)?;
+    session.expect(
+        "VERIFY with the right PIN: the card is locked",
+        &verify_pin(&pin(DEFAULT_PIN)?),
+        blocked,
+    )?;
     Ok(())
 }
 
 fn unlock(session: &mut Session) -> Outcome {
     heading("Unlock: the PUK gives the card a new PIN")?;
     let wrong_puk = [b"87654321".as_slice(), &pin(NEW_PIN)?].concat();
-    session.expect("RESET RETRY COUNTER with a wrong PUK", &reset_retry_counter(&wrong_puk), Status::TriesLeft(2))?;
+    session.expect(
+        "RESET RETRY COUNTER with a wrong PUK",
+        &reset_retry_counter(&wrong_puk),
+        Status::TriesLeft(2),
+    )?;
     let right_puk = [DEFAULT_PUK.as_bytes(), &pin(NEW_PIN)?].concat();
     session.expect("RESET RETRY COUNTER with the right PUK", &reset_retry_counter(&right_puk), Status::Ok)?;
     session.expect("VERIFY with the new PIN", &verify_pin(&pin(NEW_PIN)?), Status::Ok)?;
@@ -116,7 +123,12 @@ struct Session {
 
 impl Session {
     /// Sends a command, fetches the whole answer, prints both, and insists on the status word.
-    fn expect(&mut self, what: &str, command: &CommandBuilder<'_>, status: Status) -> Result<Vec<u8>, Failure> {
+    fn expect(
+        &mut self,
+        what: &str,
+        command: &CommandBuilder<'_>,
+        status: Status,
+    ) -> Result<Vec<u8>, Failure> {
         let mut text = format!("\n{what}\n");
         let mut buffer = [0; 512];
         let mut command = command.encode(&mut buffer)?.to_vec();

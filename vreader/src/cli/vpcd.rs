@@ -12,7 +12,9 @@ use super::{Outcome, card_source::CardSource};
 /// Plugs cards into a running pcscd that has Debian's vsmartcard-vpcd. While it runs, lines on standard input move the
 /// cards: insert SLOT, remove SLOT, list, quit.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  vreader vpcd --card my.card\n  vreader vpcd --card my.card --card other.card")]
+#[command(
+    after_help = "Examples:\n  vreader vpcd --card my.card\n  vreader vpcd --card my.card --card other.card"
+)]
 pub(super) struct Arguments {
     /// A card file, or the name of a profile for a new card in memory; several go into consecutive slots
     #[arg(long = "card", value_name = "FILE|PROFILE", default_value = "piv", value_parser = CardSource::parse)]

@@ -81,8 +81,7 @@ impl FileStore {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -171,7 +170,8 @@ mod tests {
         let mut newer = good.clone();
         newer[9] = 2;
         let cut = good[..good.len() - 1].to_vec();
-        for (bytes, word) in [(b"PK\x03\x04".to_vec(), "not a card file"), (newer, "newer"), (cut, "damaged")] {
+        for (bytes, word) in [(b"PK\x03\x04".to_vec(), "not a card file"), (newer, "newer"), (cut, "damaged")]
+        {
             fs::write(&path, &bytes).unwrap();
             let error = FileStore::open(&path).err().unwrap().to_string();
             assert!(error.contains(word), "{error}");

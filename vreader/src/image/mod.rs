@@ -1,6 +1,6 @@
 //! Card files: create, lock, open, save.
 //!
-//! A card file is the card's store with a header and a checksum ([`format`]). Promise: the file on disk is always
+//! A card file is the card's store with a header and a checksum ([`mod@format`]). Promise: the file on disk is always
 //! whole, the state before a command or the state after it; each transaction of the card is on disk before the
 //! command that made it is answered ([`FileStore`]). One process at a time holds a card file, and others are told
 //! which ([`CardLock`]).

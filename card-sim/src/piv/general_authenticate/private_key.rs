@@ -53,10 +53,7 @@ pub(super) fn run<P: Platform>(
 }
 
 /// Which operation a template asks for, and its input.
-fn operation<'a>(
-    key: &PrivateKey,
-    template: &Template<'a>,
-) -> Result<(Operation, &'a [u8]), Refusal> {
+fn operation<'a>(key: &PrivateKey, template: &Template<'a>) -> Result<(Operation, &'a [u8]), Refusal> {
     match *template {
         Template { witness: None, challenge: Some(input), response: Some([]), exponentiation: None } => {
             let rsa = key.algorithm().is_rsa();

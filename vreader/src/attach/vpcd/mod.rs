@@ -7,7 +7,7 @@
 //! loop around that crate does not:
 //!
 //! * No stall. Debian's vpcd sends length and body in two segments, and Nagle's algorithm holds the second
-//!   back until the card's delayed acknowledgement, 40 ms later. [`session`] asks the kernel to acknowledge
+//!   back until the card's delayed acknowledgement, 40 ms later. `session` asks the kernel to acknowledge
 //!   at once, before every message.
 //! * A slot that hangs neither by an empty nor by an oversized answer, nor for ever by a client's one-byte
 //!   "APDU".
