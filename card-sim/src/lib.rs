@@ -9,7 +9,7 @@
 //! | [`personalise`] | putting a holder's data on an empty card |
 //! | [`profile`] | card stocks and the choices that the standard leaves to them |
 //! | `piv` | the commands, one file each |
-//! | [`object`], [`key`], [`reference`] | the standard's tables: data objects, keys, PIN and PUK |
+//! | [`object`], [`key`], [`mod@reference`] | the standard's tables: data objects, keys, PIN and PUK |
 //! | [`security`] | what has been proved since power-on; the access rules |
 //! | [`refusal`] | every rule by which a command is refused |
 //! | [`store`], [`crypto`], [`platform`] | what the card needs from outside |

@@ -1,7 +1,7 @@
 //! Who has proved what since power-on, and the one function that says whether something may run.
 //!
 //! The rules are the access-control rules of SP 800-73-5 part 1, tables 2, 4 and 5. Everything here is volatile: a
-//! reset or a loss of power replaces the whole [`SecurityStatus`] by a fresh one.
+//! reset or a loss of power replaces the whole `SecurityStatus` by a fresh one.
 
 use heapless::Vec;
 use zeroize::{Zeroize, ZeroizeOnDrop};
