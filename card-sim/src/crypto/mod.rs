@@ -11,6 +11,8 @@
 mod cache;
 mod ecc;
 #[cfg(feature = "rsa")]
+mod power;
+#[cfg(feature = "rsa")]
 pub mod rsa_prime;
 #[cfg(feature = "rsa")]
 mod rsa_raw;
