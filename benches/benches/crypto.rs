@@ -18,7 +18,7 @@ use aws_lc_rs::{agreement, digest, rand::SystemRandom, signature as aws};
 use benches::{Report, median, microseconds, time_per_call};
 use card_sim::{
     Card,
-    crypto::{Crypto, RustCrypto, check_rsa_key},
+    crypto::{Crypto, check_rsa_key},
     key::{
         AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, PrivateParts, PublicKey,
         SymmetricAlgorithm, SymmetricKey,
@@ -38,7 +38,7 @@ use openssl::{
 use rsa::pkcs1::EncodeRsaPrivateKey;
 use vreader::{
     crypto::{
-        DefaultCrypto, backend_name,
+        DefaultCrypto, PortableCrypto, backend_name,
         verify::{rsa_public, verify_ecdsa},
     },
     random::{self, CardRng},
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         } else {
             (openssl_ecdh(&case), aws_lc_ecdh(&case))
         };
-        let candidates = [case.card::<DefaultCrypto>(), case.card::<RustCrypto>(), openssl, aws_lc];
+        let candidates = [case.card::<DefaultCrypto>(), case.card::<PortableCrypto>(), openssl, aws_lc];
         compare(&mut report, name, candidates, portable_limit);
     }
     generation(&mut report);
@@ -135,7 +135,7 @@ struct Case {
 impl Case {
     fn new(operation: Operation, algorithm: AsymmetricAlgorithm) -> Self {
         let mut rng = random::from_seed("bench", 0);
-        let mut crypto = RustCrypto::new();
+        let mut crypto = PortableCrypto::default();
         let key = crypto.generate(algorithm, DEFAULT_EXPONENT, &mut rng).expect("a key");
         let public = crypto.public_key(&key).expect("a valid key");
         let mut input = vec![0x5A; algorithm.size()];
@@ -345,7 +345,7 @@ fn aws_lc_ecdh(case: &Case) -> Candidate {
 
 fn generation(report: &mut Report) {
     let name = format!("generate RSA-2048, mean of {KEYS}");
-    let (mut host, mut portable) = (DefaultCrypto::default(), RustCrypto::new());
+    let (mut host, mut portable) = (DefaultCrypto::default(), PortableCrypto::default());
     let [mut host_time, mut portable_time, mut openssl_time] = [Duration::ZERO; 3];
     for seed in 0..KEYS {
         let start = Instant::now();

@@ -11,7 +11,7 @@
 mod cache;
 mod ecc;
 #[cfg(feature = "rsa")]
-mod power;
+mod rsa_crt;
 #[cfg(feature = "rsa")]
 pub mod rsa_prime;
 #[cfg(feature = "rsa")]
@@ -26,7 +26,7 @@ pub use cache::KeyCache;
 pub use ecc::{check_ecdh_lengths, ecdsa_der};
 #[cfg(feature = "rsa")]
 pub use rsa_raw::check_rsa_key;
-pub use rustcrypto::RustCrypto;
+pub use rustcrypto::{Join, OneAfterAnother, Portable, RustCrypto};
 
 use rand_core::CryptoRng;
 

@@ -14,8 +14,8 @@
 //!    (equal primes included), the second stream's next prime replaces its last.
 //! 4. The larger prime is stored first.
 //!
-//! The two searches of step 2 do not depend on each other: [`searches`] and [`assemble`] let a host run them in two
-//! threads. A search takes a time that depends on the primes found, as every search does.
+//! The two searches of step 2 do not depend on each other: a host may run them in two threads ([`Join`]). A search
+//! takes a time that depends on the primes found, as every search does.
 
 use chacha20::ChaCha20Rng;
 use core::num::NonZeroU32;
@@ -24,14 +24,14 @@ use crypto_primes::{Flavor, hazmat::SmallFactorsSieve, is_prime};
 use rand_core::{CryptoRng, Rng, SeedableRng};
 use zeroize::Zeroizing;
 
-use super::CryptoError;
+use super::{CryptoError, Join};
 use crate::key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, PrivateKey};
 
 /// A prime of the size that was asked for. Wiped when dropped.
-pub struct Prime(Zeroizing<BoxedUint>);
+struct Prime(Zeroizing<BoxedUint>);
 
 /// One stream's sequence of primes.
-pub struct PrimeSearch {
+struct PrimeSearch {
     stream: ChaCha20Rng,
     bits: u32,
     exponent: u32,
@@ -52,23 +52,24 @@ pub(super) fn prime_bits(algorithm: AsymmetricAlgorithm) -> Result<u32, CryptoEr
     }
 }
 
-/// A new key of an RSA `algorithm`, in one thread.
+/// A new key of an RSA `algorithm`; `J` does its two searches.
 ///
 /// # Errors
 /// [`CryptoError::Unsupported`] for an elliptic curve, [`CryptoError::InvalidInput`] for an exponent that
 /// [`is_exponent`] refuses; `rng` is then untouched.
-pub fn generate(
+pub fn generate<J: Join>(
     algorithm: AsymmetricAlgorithm,
     exponent: u32,
     rng: &mut dyn CryptoRng,
 ) -> Result<PrivateKey, CryptoError> {
     let [mut first, mut second] = searches(algorithm, exponent, rng)?;
-    let (p, q) = (first.next_prime()?, second.next_prime()?);
-    assemble(algorithm, exponent, p, q, &mut second)
+    let (mut p, mut q) = (Err(CryptoError::Failed), Err(CryptoError::Failed));
+    J::join(&mut || p = first.next_prime(), &mut || q = second.next_prime());
+    assemble(algorithm, exponent, p?, q?, &mut second)
 }
 
 /// Step 1: the two searches, seeded with 64 bytes of `rng`.
-pub fn searches(
+fn searches(
     algorithm: AsymmetricAlgorithm,
     exponent: u32,
     rng: &mut dyn CryptoRng,
@@ -85,7 +86,7 @@ pub fn searches(
 }
 
 /// Steps 3 and 4: the key of the first prime of each search. `second` is the search that gave `q`.
-pub fn assemble(
+fn assemble(
     algorithm: AsymmetricAlgorithm,
     exponent: u32,
     p: Prime,
@@ -111,7 +112,7 @@ impl Prime {
 
 impl PrimeSearch {
     /// Step 2: the next prime.
-    pub fn next_prime(&mut self) -> Result<Prime, CryptoError> {
+    fn next_prime(&mut self) -> Result<Prime, CryptoError> {
         let length = NonZeroU32::new(self.bits).ok_or(CryptoError::Failed)?;
         loop {
             let start = self.start()?;

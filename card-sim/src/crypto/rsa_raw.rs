@@ -1,4 +1,4 @@
-//! Raw RSA (`block ^ d mod n`: RFC 8017, 5.1.2 and 5.2.1) and the check of a key's parts, with the `rsa` crate.
+//! Raw RSA (`block ^ d mod n`: RFC 8017, 5.1.2 and 5.2.1) with the `rsa` crate, and the check of a key's parts.
 //!
 //! A key is accepted when its modulus has its full length, its primes are odd and differ, its exponent is odd and at
 //! least 65,537 (FIPS 186-5, A.1.1), and both the exponent and the second prime can be inverted. Whether the primes
@@ -9,7 +9,7 @@
 //! derived from the key, because the operation is given no random generator, and squared after each use.
 
 use chacha20::ChaCha20Rng;
-use crypto_bigint::{BoxedUint, ConcatenatingMul, Integer, Resize, modular::BoxedMontyForm};
+use crypto_bigint::{BoxedUint, ConcatenatingMul, Integer, modular::BoxedMontyForm};
 use heapless::Vec;
 use rand_core::{Rng, SeedableRng};
 use rsa::{
@@ -20,7 +20,7 @@ use rsa::{
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{CryptoError, power::Modulus, rsa_prime};
+use super::{CryptoError, Join, rsa_crt::Crt, rsa_prime};
 use crate::key::{PrivateKey, PrivateParts, PublicKey};
 
 /// Draws for an invertible blinding factor. Only a key with a very composite "prime" needs more than one.
@@ -52,8 +52,7 @@ pub fn check_rsa_key(key: &PrivateKey) -> Result<RsaPrivateKey, CryptoError> {
 pub(super) struct Prepared {
     exponent: u32,
     key: RsaPrivateKey,
-    p: Modulus,
-    q: Modulus,
+    crt: Crt,
     /// `r ^ e mod n`
     blind: BoxedMontyForm,
     /// `r ^ -1 mod n`
@@ -64,10 +63,9 @@ impl Prepared {
     pub(super) fn new(source: &PrivateKey) -> Result<Self, CryptoError> {
         let key = check_rsa_key(source)?;
         let PrivateParts::Rsa { exponent, .. } = source.parts() else { return Err(CryptoError::InvalidKey) };
-        let [p, q] = key.primes() else { return Err(CryptoError::InvalidKey) };
-        let (p, q) = (Modulus::new(p)?, Modulus::new(q)?);
         let (blind, unblind) = blinding_pair(source, &key)?;
-        Ok(Self { exponent, key, p, q, blind, unblind })
+        let crt = Crt::new(&key)?;
+        Ok(Self { exponent, key, crt, blind, unblind })
     }
 
     pub(super) fn public_key(&self) -> Result<PublicKey, CryptoError> {
@@ -76,7 +74,7 @@ impl Prepared {
     }
 
     /// `block ^ d mod n` in place, checked.
-    pub(super) fn private(&mut self, block: &mut [u8]) -> Result<(), CryptoError> {
+    pub(super) fn private<J: Join>(&mut self, block: &mut [u8]) -> Result<(), CryptoError> {
         let key = &self.key;
         if block.len() != key.size() {
             return Err(CryptoError::InvalidInput);
@@ -87,11 +85,11 @@ impl Prepared {
             return Err(CryptoError::InvalidInput);
         }
         let blinded = BoxedMontyForm::new(input.clone(), key.n_params()).mul(&self.blind).retrieve();
-        let power = self.power(&blinded)?;
+        let power = self.crt.power::<J>(&blinded)?;
         let mut result = BoxedMontyForm::new(power, key.n_params()).mul(&self.unblind).retrieve();
         self.blind = self.blind.square();
         self.unblind = self.unblind.square();
-        // A result with a fault in one of its halves would give away a factor.
+        // A result with a fault in one of its halves would give away a factor (RFC 8017, 5.1.2 by CRT).
         if rsa_encrypt(key, &result).map_err(|_| CryptoError::Failed)? != input {
             result.zeroize();
             return Err(CryptoError::Failed);
@@ -102,29 +100,11 @@ impl Prepared {
         result.zeroize();
         Ok(())
     }
-
-    /// `input ^ d mod n` by the Chinese remainder theorem (RFC 8017, 5.1.2, step 2b). Perhaps not reduced.
-    fn power(&self, input: &BoxedUint) -> Result<BoxedUint, CryptoError> {
-        let key = &self.key;
-        let (Some(dp), Some(dq), Some(q_inverse), [_, q]) = (key.dp(), key.dq(), key.qinv(), key.primes())
-        else {
-            return Err(CryptoError::Failed);
-        };
-        let modulo_p = self.p.power(input, dp)?;
-        let modulo_q = Zeroizing::new(self.q.power(input, dq)?);
-        let params = q_inverse.params();
-        let difference = Zeroizing::new(
-            BoxedMontyForm::new(modulo_p, params).sub(&BoxedMontyForm::new((*modulo_q).clone(), params)),
-        );
-        let factor = Zeroizing::new(Zeroizing::new(q_inverse.mul(&difference)).retrieve());
-        let multiple = Zeroizing::new(factor.concatenating_mul(q.as_ref()));
-        Ok(multiple.wrapping_add(Zeroizing::new((*modulo_q).clone().resize(multiple.bits_precision()))))
-    }
 }
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // The key wipes itself.
+        // The key and its CRT values wipe themselves.
         self.blind.zeroize();
         self.unblind.zeroize();
     }

@@ -3,6 +3,8 @@
 //! Elliptic curves and block ciphers need neither an allocator nor state. RSA (feature `rsa`) allocates and keeps
 //! the last few keys in prepared form.
 
+use core::marker::PhantomData;
+
 use rand_core::CryptoRng;
 
 use super::{Crypto, CryptoError, ecc, symmetric};
@@ -14,21 +16,43 @@ use crate::key::{AsymmetricAlgorithm, PrivateKey, PublicKey, SymmetricKey};
 #[cfg(feature = "rsa")]
 const PREPARED: usize = 4;
 
-/// Cryptography by the RustCrypto crates.
-#[derive(Default)]
-pub struct RustCrypto {
-    #[cfg(feature = "rsa")]
-    rsa: KeyCache<Prepared, PREPARED>,
+/// How two independent pieces of work are done. The card starts no thread; a host may lend it one.
+pub trait Join {
+    /// Does both.
+    fn join(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send));
 }
 
-impl RustCrypto {
-    /// With nothing prepared.
-    pub fn new() -> Self {
-        Self::default()
+/// One piece of work after the other.
+pub struct OneAfterAnother;
+
+impl Join for OneAfterAnother {
+    fn join(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+        first();
+        second();
     }
 }
 
-impl Crypto for RustCrypto {
+/// Cryptography by the RustCrypto crates. `J` does the two halves of RSA's work, which belong to the two primes.
+pub struct Portable<J> {
+    #[cfg(feature = "rsa")]
+    rsa: KeyCache<Prepared, PREPARED>,
+    join: PhantomData<fn() -> J>,
+}
+
+/// Cryptography by the RustCrypto crates, in one thread.
+pub type RustCrypto = Portable<OneAfterAnother>;
+
+impl<J> Default for Portable<J> {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "rsa")]
+            rsa: KeyCache::default(),
+            join: PhantomData,
+        }
+    }
+}
+
+impl<J: Join> Crypto for Portable<J> {
     fn generate(
         &mut self,
         algorithm: AsymmetricAlgorithm,
@@ -39,7 +63,7 @@ impl Crypto for RustCrypto {
             return ecc::generate(algorithm, rng);
         }
         #[cfg(feature = "rsa")]
-        return rsa_prime::generate(algorithm, exponent, rng);
+        return rsa_prime::generate::<J>(algorithm, exponent, rng);
         #[cfg(not(feature = "rsa"))]
         {
             let _ = exponent;
@@ -58,7 +82,7 @@ impl Crypto for RustCrypto {
     fn rsa_private(&mut self, key: &PrivateKey, block: &mut [u8]) -> Result<(), CryptoError> {
         #[cfg(feature = "rsa")]
         if key.algorithm().is_rsa() {
-            return self.rsa.get_or_prepare(key, Prepared::new)?.private(block);
+            return self.rsa.get_or_prepare(key, Prepared::new)?.private::<J>(block);
         }
         let _ = (key, block);
         Err(CryptoError::Unsupported)

@@ -38,7 +38,8 @@ impl TestCard {
         let mut store = MemoryStore::new(vec![0; STORE_CAPACITY]);
         personalise(values, &mut store);
         let rng = ChaCha20Rng::from_seed([0x5C; 32]);
-        let mut card = Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::new() }).expect("a card"));
+        let mut card =
+            Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::default() }).expect("a card"));
         card.power_on();
         Self { card, refused_by: Rc::clone(refused_by) }
     }

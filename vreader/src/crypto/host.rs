@@ -1,20 +1,18 @@
-//! [`Crypto`] on AWS-LC, with the bytes of [`RustCrypto`].
+//! [`Crypto`] on AWS-LC, with the bytes of [`PortableCrypto`].
 //!
 //! | operation | by |
 //! |---|---|
 //! | RSA | AWS-LC, raw; blinded and checked there |
 //! | ECDSA | RFC 6979 nonce and scalars: RustCrypto; `k G`: AWS-LC |
 //! | ECDH | AWS-LC through `aws-lc-rs` |
-//! | RSA key generation | [`rsa_prime`] in two threads |
+//! | RSA key generation | RustCrypto, the two primes in two threads |
 //! | one block of AES or TDEA | RustCrypto: it has no call into C and no context to set up |
 //!
 //! AWS-LC signs with a random nonce only, and a card that was given a seed must sign alike each time.
 
-use std::thread;
-
 use aws_lc_rs::agreement;
 use card_sim::{
-    crypto::{Crypto, CryptoError, KeyCache, RustCrypto, check_ecdh_lengths, check_rsa_key, rsa_prime},
+    crypto::{Crypto, CryptoError, KeyCache, check_ecdh_lengths, check_rsa_key},
     key::{AsymmetricAlgorithm, PrivateKey, PrivateParts, PublicKey, SymmetricKey},
 };
 use ecdsa::{EcdsaCurve, Signature};
@@ -36,7 +34,10 @@ use rsa::{pkcs1::EncodeRsaPrivateKey, traits::PublicKeyParts};
 use sha2::{Sha256, Sha384};
 use zeroize::Zeroizing;
 
-use super::aws_lc::{Curve, RsaKey};
+use super::{
+    PortableCrypto,
+    aws_lc::{Curve, RsaKey},
+};
 
 /// How many keys of each kind stay prepared: more than one person's card uses in a session.
 const PREPARED: usize = 8;
@@ -44,7 +45,7 @@ const PREPARED: usize = 8;
 /// Cryptography by AWS-LC.
 #[derive(Default)]
 pub struct HostCrypto {
-    portable: RustCrypto,
+    portable: PortableCrypto,
     rsa: KeyCache<PreparedRsa, PREPARED>,
     ecdh: KeyCache<agreement::PrivateKey, PREPARED>,
 }
@@ -63,11 +64,7 @@ impl Crypto for HostCrypto {
         exponent: u32,
         rng: &mut dyn CryptoRng,
     ) -> Result<PrivateKey, CryptoError> {
-        if algorithm.is_rsa() {
-            generate_rsa(algorithm, exponent, rng)
-        } else {
-            self.portable.generate(algorithm, exponent, rng)
-        }
+        self.portable.generate(algorithm, exponent, rng)
     }
 
     fn public_key(&mut self, key: &PrivateKey) -> Result<PublicKey, CryptoError> {
@@ -196,28 +193,6 @@ where
 fn reduce<C: CurveArithmetic>(bytes: &[u8]) -> Result<Scalar<C>, CryptoError> {
     let bytes = <&FieldBytes<C>>::try_from(bytes).map_err(|_| CryptoError::Failed)?;
     Ok(<Scalar<C> as Reduce<FieldBytes<C>>>::reduce(bytes))
-}
-
-/// [`rsa_prime::generate`] with its two searches at once.
-fn generate_rsa(
-    algorithm: AsymmetricAlgorithm,
-    exponent: u32,
-    rng: &mut dyn CryptoRng,
-) -> Result<PrivateKey, CryptoError> {
-    let [mut first, mut second] = rsa_prime::searches(algorithm, exponent, rng)?;
-    let (p, q) = thread::scope(|scope| {
-        let search = || first.next_prime();
-        match thread::Builder::new().name("RSA prime".into()).spawn_scoped(scope, search) {
-            Ok(thread) => {
-                let q = second.next_prime();
-                (Some(thread.join().unwrap_or(Err(CryptoError::Failed))), q)
-            }
-            Err(_) => (None, second.next_prime()),
-        }
-    });
-    // A system that gives no thread gets its key all the same.
-    let p = p.unwrap_or_else(|| first.next_prime());
-    rsa_prime::assemble(algorithm, exponent, p?, q?, &mut second)
 }
 
 /// A checked key in AWS-LC's form.

@@ -11,10 +11,15 @@ mod aws_lc;
 mod host;
 #[cfg(test)]
 mod tests;
+mod two_threads;
 pub mod verify;
 
 #[cfg(feature = "aws-lc")]
 pub use host::HostCrypto;
+pub use two_threads::TwoThreads;
+
+/// The portable implementation with the host's threads.
+pub type PortableCrypto = card_sim::crypto::Portable<TwoThreads>;
 
 /// The cryptography of this build.
 #[cfg(feature = "aws-lc")]
@@ -22,7 +27,7 @@ pub type DefaultCrypto = HostCrypto;
 
 /// The cryptography of this build.
 #[cfg(not(feature = "aws-lc"))]
-pub type DefaultCrypto = card_sim::crypto::RustCrypto;
+pub type DefaultCrypto = PortableCrypto;
 
 /// The name of the library behind [`DefaultCrypto`], for people.
 pub const fn backend_name() -> &'static str {

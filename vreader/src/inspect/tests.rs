@@ -16,7 +16,7 @@ pub(super) fn contents(objects: BTreeMap<u32, Vec<u8>>) -> Contents {
 }
 
 fn issued(algorithm: AsymmetricAlgorithm) -> (IssuedCard, Contents) {
-    let mut crypto = RustCrypto::new();
+    let mut crypto = RustCrypto::default();
     let request = Request { seed: Some(1), algorithm, ..Request::default() };
     let card = issue::issue(&request, &mut crypto, &mut |_| {}).unwrap();
     let mut contents =
