@@ -34,4 +34,4 @@ check:
 
 bench: clients
 	$(CARGO) build --release --bin vreader
-	$(CARGO) bench -p benches
+	$(CARGO) bench -p benches --no-fail-fast
