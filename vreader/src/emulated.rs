@@ -110,6 +110,11 @@ impl EmulatedCard {
     pub fn in_memory(contents: &Personalisation<'_>) -> Result<Self, EmulatedError> {
         let mut store = MemoryStore::new(vec![0; MEMORY_SIZE]);
         contents.write(&mut store).map_err(EmulatedError::Personalise)?;
+        Self::with_store(store)
+    }
+
+    /// The card in a store in memory.
+    pub fn with_store(store: MemoryStore<Vec<u8>>) -> Result<Self, EmulatedError> {
         Self::on(CardStore::Memory(store))
     }
 
