@@ -142,6 +142,11 @@ impl EmulatedCard {
     ) -> Result<Self, EmulatedError> {
         let mut store = MemoryStore::new(vec![0; MEMORY_SIZE]);
         personalise(&mut store, profile, tries, issued)?;
+        Self::with_store(store)
+    }
+
+    /// The card in a store in memory.
+    pub fn with_store(store: MemoryStore<Vec<u8>>) -> Result<Self, EmulatedError> {
         Self::on(CardStore::Memory(store))
     }
 

@@ -11,3 +11,4 @@ pub mod inspect;
 pub mod issue;
 pub mod random;
 pub mod reader;
+pub mod run;

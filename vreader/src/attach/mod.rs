@@ -1,3 +1,5 @@
 //! Ways by which programs reach a card.
 
+pub(crate) mod local;
+pub mod pcsc;
 pub mod vpcd;

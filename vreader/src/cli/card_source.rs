@@ -24,11 +24,12 @@ pub(super) enum CardSource {
 impl CardSource {
     /// The name of a profile, otherwise a file. A file with the name of a profile is `./piv`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match Profile::find(text) {
-            Some(profile) => Ok(Self::Profile(profile)),
-            None if text.is_empty() => Err("name a card file or a profile".into()),
-            None => Ok(Self::File(text.into())),
-        }
+        if text.is_empty() { Err("name a card file or a profile".into()) } else { Ok(Self::named(text)) }
+    }
+
+    /// The same for a name that is known not to be empty.
+    pub(super) fn named(text: &str) -> Self {
+        Profile::find(text).map_or_else(|| Self::File(text.into()), Self::Profile)
     }
 
     /// The card, without power.

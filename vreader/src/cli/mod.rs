@@ -6,9 +6,13 @@
 mod card_new;
 mod card_show;
 mod card_source;
+mod ctl;
 mod demo;
 mod doctor;
+mod run;
+mod serve;
 mod vpcd;
+mod world;
 
 use std::{
     io::{self, ErrorKind},
@@ -65,6 +69,14 @@ enum Command {
     /// Card files: make a card, show what is on it
     #[command(subcommand)]
     Card(CardCommand),
+    /// A private PC/SC world for one program: no root, no pcscd
+    Run(Box<run::Arguments>),
+    /// A private PC/SC world until it is stopped
+    Serve(Box<serve::Arguments>),
+    /// Move the cards of a world that runs
+    Ctl(ctl::Arguments),
+    #[command(name = vreader::run::bind::ENTER, hide = true)]
+    EnterBind(run::EnterArguments),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
     /// A session with a card, step by step: identify, lock, unlock, sign
@@ -88,17 +100,24 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
+        Command::Run(arguments) => return run::run(&arguments),
+        Command::Serve(arguments) => return serve::run(&arguments),
+        Command::Ctl(arguments) => ctl::run(arguments),
+        Command::EnterBind(arguments) => return run::enter(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(text)) => {
-            eprintln!("vreader: {text}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => complain(&failure, 1),
     }
+}
+
+/// Tells why nothing came of it, and gives the exit status for that.
+fn complain(Failure(text): &Failure, status: u8) -> ExitCode {
+    eprintln!("vreader: {text}");
+    ExitCode::from(status)
 }
 
 /// Warnings and errors go to standard error; `VREADER_LOG` asks for more.

@@ -2,9 +2,10 @@
 
 /// A card that can be put into a slot.
 ///
-/// Attachments use cards only through this trait, so that they hold no card logic.
+/// Attachments use cards only through this trait, so that they hold no card logic. Commands may take as long as they
+/// like: nothing but the caller waits for them. The other functions return at once.
 pub trait InsertedCard: Send {
-    /// The answer to reset of the interface in use, 2 to 33 bytes.
+    /// The answer to reset of the interface in use, 2 to 33 bytes. A card with any other number of bytes is mute.
     fn atr(&self) -> &[u8];
 
     /// Gives the card power. Volatile state is fresh afterwards.
