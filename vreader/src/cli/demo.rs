@@ -1,20 +1,20 @@
-//! `vreader demo`: what a smart card does, shown on a new card in memory with real commands and answers.
+//! `vreader demo`: what a smart card does, shown on a new card in a private PC/SC world with real commands and answers.
 
 use std::fmt::Write as _;
 
-use apdu::{CommandBuilder, Response, Status};
-use card_sim::crypto::Crypto;
-use card_sim::key::{self, KeyReference, PublicKey};
-use card_sim::platform::Platform;
+use apdu::{CommandBuilder, Response, Status, Tag, tlv_ber::Reader};
+use card_sim::profile::PIV;
+use der::Decode;
 use sha2::{Digest, Sha256};
 use vreader::{
-    crypto::{DefaultCrypto, verify},
-    emulated::EmulatedCard,
+    attach::pcsc::RemoteCard,
+    crypto::verify,
     inspect,
     issue::{DEFAULT_PIN, DEFAULT_PUK},
-    reader::InsertedCard,
-    run::CardSource,
+    reader::ReaderSettings,
+    run::{CardSource, DEFAULT_READER, World, WorldSettings},
 };
+use x509_cert::Certificate;
 
 use super::{Failure, Outcome, print};
 
@@ -23,10 +23,12 @@ const NEW_PIN: &str = "654321";
 /// Tag lists of the objects that the session reads.
 const CHUID: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x02];
 const CERTIFICATE_9A: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x05];
+const CERTIFICATE_9C: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x0A];
 const PRINTED: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x09];
 
-/// Makes a sample card in memory and shows a session with it: identify, a wrong PIN until the card locks, unlock with the
-/// PUK, sign, verify the signature. Every line is a command that the card really ran; a wrong answer ends it with status 1.
+/// Makes a sample card in memory, puts it into a reader of a private PC/SC world, and shows a session with it through the
+/// world's socket: identify, a wrong PIN until the card locks, unlock with the PUK, sign, verify the signature. Every line
+/// is a command that the card really ran; a wrong answer ends it with status 1.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  vreader demo --seed 7")]
 pub(super) struct Arguments {
@@ -36,13 +38,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let profile = CardSource::Profile(&card_sim::profile::PIV);
-    let mut session = Session { card: profile.open(arguments.seed)? };
-    session.card.power_on();
+    let mut card = CardSource::Profile(&PIV).open(arguments.seed)?;
+    let contents = card.contents()?;
+    let world = World::with(&WorldSettings { seed: arguments.seed, ..WorldSettings::default() })?;
+    let reader = world.readers().add(ReaderSettings::new(DEFAULT_READER), Some(Box::new(card)))?;
     print(&format!(
-        "A new PIV card, in memory. Its answer to reset is {}.\n",
-        hex::encode_upper(session.card.atr())
+        "A new PIV card, in memory, in the reader \"{reader}\" of a private PC/SC world:\n\n{}",
+        inspect::inspect(&contents)
     ))?;
+    let mut session = Session { card: RemoteCard::connect(world.socket(), &reader)? };
     identify(&mut session)?;
     lock(&mut session)?;
     unlock(&mut session)?;
@@ -59,8 +63,7 @@ fn identify(session: &mut Session) -> Outcome {
         &get_data(PRINTED),
         Status::SecurityStatusNotSatisfied,
     )?;
-    let report = inspect::inspect(&session.card.contents()?);
-    print(&format!("\n{report}"))
+    Ok(())
 }
 
 fn lock(session: &mut Session) -> Outcome {
@@ -105,7 +108,9 @@ fn sign(session: &mut Session) -> Outcome {
     session.expect("VERIFY", &verify_pin(&pin(NEW_PIN)?), Status::Ok)?;
     let answer = session.expect("GENERAL AUTHENTICATE: ECDSA signature", &command, Status::Ok)?;
 
-    let point = session.public_point(KeyReference::DigitalSignature)?;
+    let certificate = get_data(CERTIFICATE_9C);
+    let certificate = session.expect("GET DATA: certificate for the signature", &certificate, Status::Ok)?;
+    let point = public_point(&certificate)?;
     let signature = answer.get(4..).ok_or(Failure("the answer is too short for a signature".into()))?;
     verify::verify_ecdsa(&point, &digest, signature)
         .map_err(|error| Failure(format!("the card's signature does not verify: {error:?}")))?;
@@ -119,7 +124,7 @@ fn sign(session: &mut Session) -> Outcome {
 
 /// A conversation with the card that is printed as it happens.
 struct Session {
-    card: EmulatedCard,
+    card: RemoteCard,
 }
 
 impl Session {
@@ -135,7 +140,7 @@ impl Session {
         let mut command = command.encode(&mut buffer)?.to_vec();
         let mut answer = Vec::new();
         loop {
-            let reply = self.card.transmit(&command);
+            let reply = self.card.transmit(&command)?;
             let response = Response::parse(&reply).ok_or(Failure("the card sent no status word".into()))?;
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  > {}", spaced(&command));
@@ -152,16 +157,16 @@ impl Session {
             }
         }
     }
+}
 
-    fn public_point(&mut self, reference: KeyReference) -> Result<Vec<u8>, Failure> {
-        let store = &self.card.card().platform().parts().store;
-        let key = key::load_private(store, reference).ok().flatten();
-        let public = key.and_then(|(key, _)| DefaultCrypto::default().public_key(&key).ok());
-        match public {
-            Some(PublicKey::Ecc { point }) => Ok(point.to_vec()),
-            _ => Err(Failure("the card has no P-256 signature key".into())),
-        }
-    }
+/// The public key in a certificate container (SP 800-73-5 part 1, appendix A, table 12): an uncompressed point.
+fn public_point(object: &[u8]) -> Result<Vec<u8>, Failure> {
+    let bad = || Failure("the certificate on the card cannot be read".into());
+    let container = Reader::new(object).expect(Tag::new(0x53)).map_err(|_| bad())?;
+    let certificate = Reader::new(container).expect(Tag::new(0x70)).map_err(|_| bad())?;
+    let certificate = Certificate::from_der(certificate)?;
+    let key = &certificate.tbs_certificate().subject_public_key_info().subject_public_key;
+    Ok(key.as_bytes().ok_or_else(bad)?.to_vec())
 }
 
 fn heading(text: &str) -> Outcome {

@@ -82,6 +82,37 @@ impl ReturnCode {
     /// The value of success, which is no [`ReturnCode`].
     pub const SUCCESS: u32 = 0;
 
+    const ALL: [Self; 23] = [
+        Self::Cancelled,
+        Self::InvalidHandle,
+        Self::InvalidParameter,
+        Self::NoMemory,
+        Self::InsufficientBuffer,
+        Self::UnknownReader,
+        Self::Timeout,
+        Self::SharingViolation,
+        Self::NoSmartcard,
+        Self::ProtocolMismatch,
+        Self::InvalidValue,
+        Self::CommunicationError,
+        Self::NotTransacted,
+        Self::ReaderUnavailable,
+        Self::NoService,
+        Self::ServiceStopped,
+        Self::UnsupportedFeature,
+        Self::NoReadersAvailable,
+        Self::UnresponsiveCard,
+        Self::UnpoweredCard,
+        Self::ResetCard,
+        Self::RemovedCard,
+        Self::SecurityViolation,
+    ];
+
+    /// The code with this value.
+    pub fn from_value(value: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.value() == value)
+    }
+
     /// The value that goes over the wire.
     pub const fn value(self) -> u32 {
         self as u32

@@ -28,6 +28,8 @@ mod names;
 mod recorder;
 mod secret;
 
+pub use apdu::Status;
+
 pub use self::{
     bytes::{Bytes, BytesError},
     diff::{Difference, Side, compare},

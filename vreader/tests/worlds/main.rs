@@ -14,3 +14,4 @@ mod libpcsclite;
 mod messages;
 mod opensc;
 mod programs;
+mod trace;
