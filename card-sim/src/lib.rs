@@ -1,7 +1,8 @@
 //! A PIV card in software: bytes in, bytes out.
 //!
 //! [`Card`] is the card of SP 800-73-5. It needs a [`Platform`](platform::Platform) (randomness, storage,
-//! cryptography) and nothing else: no operating system, no clock, no allocator except for RSA (feature `rsa`).
+//! cryptography) and nothing else: no operating system, no clock, no allocator except for RSA (feature `rsa`) and for
+//! the store on flash (feature `flash`).
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -30,7 +31,7 @@
     )
 )]
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "flash", feature = "rsa"))]
 extern crate alloc;
 
 pub mod card;

@@ -81,7 +81,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full | StoreError::BufferTooSmall => rules::MEMORY_FULL.refuse(),
-            StoreError::Medium | StoreError::RepeatedRecord => rules::MEMORY_FAILURE.refuse(),
+            StoreError::Medium | StoreError::WornOut | StoreError::RepeatedRecord => {
+                rules::MEMORY_FAILURE.refuse()
+            }
         }
     }
 }

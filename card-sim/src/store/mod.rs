@@ -2,10 +2,26 @@
 //!
 //! Promise: [`Store::commit`] makes all its updates or none, whatever happens in between. Every change of card state
 //! is exactly one commit.
+//!
+//! [`FlashStore`] (feature `flash`) keeps the state on NOR flash: a microcontroller's own, a host's memory, or a file.
 
+#[cfg(feature = "flash")]
+pub mod audit;
+#[cfg(feature = "flash")]
+mod checksum;
+#[cfg(feature = "flash")]
+pub mod directory;
+#[cfg(feature = "flash")]
+pub mod flash;
+#[cfg(feature = "flash")]
+mod flash_store;
 mod memory;
 mod record;
 
+#[cfg(feature = "flash")]
+pub use flash::{Flash, FlashError, MemoryFlash};
+#[cfg(feature = "flash")]
+pub use flash_store::{FlashStore, MountError, Reads};
 pub use memory::MemoryStore;
 pub use record::Record;
 
@@ -19,8 +35,10 @@ pub enum StoreError {
     Full,
     /// A record is longer than the buffer that it was to be read into.
     BufferTooSmall,
-    /// The medium failed, or holds what is not a store. Nothing has changed.
+    /// The medium failed, or holds what is not a store. The transaction has been made wholly or not at all.
     Medium,
+    /// The flash has been erased as often as it can be. Nothing has changed.
+    WornOut,
     /// A transaction names a record twice. Nothing has changed.
     RepeatedRecord,
 }

@@ -3,7 +3,11 @@
 //! Numbers are stable: they are written to card files and to flash, and stay below 4096, the limit of the flash
 //! store that holds them.
 
-use crate::{key::KeyReference, object::ObjectTag, reference::Reference};
+use crate::{
+    key::KeyReference,
+    object::{CONTAINERS, ObjectTag},
+    reference::Reference,
+};
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,29 @@ impl Record {
             Self::RetryCounter(reference) => base::RETRY_COUNTER | u16::from(reference.to_byte()),
         }
     }
+
+    /// The record with this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        let [_, low] = number.to_be_bytes();
+        let record = match number & 0xF00 {
+            0 => Self::Profile,
+            base::OBJECT => {
+                CONTAINERS.iter().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
+            }
+            base::KEY => Self::Key(KeyReference::from_byte(low)?),
+            base::REFERENCE_DATA => Self::ReferenceData(Reference::from_byte(low)?),
+            base::RETRY_COUNTER => Self::RetryCounter(Reference::from_byte(low)?),
+            _ => return None,
+        };
+        // Numbers between those of records are nobody's.
+        (record.number() == number).then_some(record)
+    }
+
+    /// Whether the record with this number is a retry counter, which a store keeps where it is cheap to change.
+    #[cfg(feature = "flash")]
+    pub(crate) const fn is_counter(number: u16) -> bool {
+        number & 0xF00 == base::RETRY_COUNTER
+    }
 }
 
 #[cfg(test)]
@@ -48,7 +75,7 @@ mod tests {
     use std::{collections::BTreeSet, vec::Vec};
 
     use super::*;
-    use crate::{key::RetiredNumber, object::CONTAINERS};
+    use crate::key::RetiredNumber;
 
     #[test]
     fn numbers_are_distinct_and_small() {
@@ -64,5 +91,10 @@ mod tests {
         let numbers: BTreeSet<u16> = records.iter().map(|record| record.number()).collect();
         assert_eq!(numbers.len(), records.len());
         assert!(numbers.iter().all(|number| *number < 4096));
+        for record in records {
+            assert_eq!(Record::from_number(record.number()), Some(record));
+        }
+        let found = (0..=u16::MAX).filter_map(Record::from_number).count();
+        assert_eq!(found, numbers.len());
     }
 }

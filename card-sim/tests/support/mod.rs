@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod contents;
+pub(crate) mod cut_flash;
+
 use card_sim::{
     Card,
     crypto::RustCrypto,
@@ -11,14 +14,15 @@ use card_sim::{
     },
     object::ObjectTag,
     personalise::{Personalisation, ReferenceData},
-    platform::Parts,
+    platform::{Parts, Platform},
     profile,
-    store::MemoryStore,
+    store::{FlashStore, MemoryFlash, Reads, Store, flash::PAGE_SIZE},
 };
 use chacha20::ChaCha20Rng;
+use cut_flash::Operations;
 use rand_core::SeedableRng;
 
-pub(crate) type TestPlatform = Parts<ChaCha20Rng, MemoryStore<Vec<u8>>, RustCrypto>;
+pub(crate) type TestPlatform = Parts<ChaCha20Rng, FlashStore<MemoryFlash>, RustCrypto>;
 pub(crate) type TestCard = Card<TestPlatform>;
 
 pub(crate) const PIN: &[u8; 8] = b"123456\xFF\xFF";
@@ -79,13 +83,20 @@ pub(crate) fn card() -> TestCard {
 }
 
 pub(crate) fn card_with(objects: &[(ObjectTag, Vec<u8>)]) -> TestCard {
+    let flash = MemoryFlash::blank(64 * 1024 / PAGE_SIZE);
+    let mut store = FlashStore::format(flash, Reads::Memory).unwrap();
+    personalise(&mut store, objects);
+    on(store)
+}
+
+/// Puts the holder's data on an empty store.
+pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>)]) {
     let p256 = |mark| PrivateKey::ecc(AsymmetricAlgorithm::EccP256, &scalar(mark)).unwrap();
     let mut keys: Vec<_> =
         SCALARS.iter().map(|(reference, mark)| (*reference, p256(*mark), Origin::Generated)).collect();
     let retired = KeyReference::Retired(RetiredNumber::new(1).unwrap());
     keys.push((retired, p256(0x82), Origin::Imported));
     let objects: Vec<_> = objects.iter().map(|(tag, bytes)| (*tag, bytes.as_slice())).collect();
-    let mut store = MemoryStore::new(vec![0; 64 * 1024]);
     Personalisation {
         profile: &profile::PIV,
         pin: ReferenceData { value: PIN, tries: 3 },
@@ -95,28 +106,31 @@ pub(crate) fn card_with(objects: &[(ObjectTag, Vec<u8>)]) -> TestCard {
         keys: &keys,
         objects: &objects,
     }
-    .write(&mut store)
+    .write(store)
     .unwrap();
-    let mut card =
-        Card::new(Parts { rng: ChaCha20Rng::from_seed([7; 32]), store, crypto: RustCrypto::default() })
-            .unwrap();
+}
+
+/// The card in a store, with power.
+pub(crate) fn on<S: Store>(store: S) -> Card<Parts<ChaCha20Rng, S, RustCrypto>> {
+    let rng = ChaCha20Rng::from_seed([7; 32]);
+    let mut card = Card::new(Parts { rng, store, crypto: RustCrypto::default() }).unwrap();
     card.power_on();
     card
 }
 
 /// Sends a command; gives data and status word.
-pub(crate) fn send(card: &mut TestCard, command: &[u8]) -> (Vec<u8>, u16) {
+pub(crate) fn send<P: Platform>(card: &mut Card<P>, command: &[u8]) -> (Vec<u8>, u16) {
     let response = card.transmit(command);
     (response.data.to_vec(), response.status.to_u16())
 }
 
 /// Sends a command written in hex.
-pub(crate) fn hex(card: &mut TestCard, command: &str) -> (Vec<u8>, u16) {
+pub(crate) fn hex<P: Platform>(card: &mut Card<P>, command: &str) -> (Vec<u8>, u16) {
     send(card, &hex::decode(command.replace(' ', "")).unwrap())
 }
 
 /// External authentication with the management key.
-pub(crate) fn authenticate_administrator(card: &mut TestCard) {
+pub(crate) fn authenticate_administrator<P: Platform>(card: &mut Card<P>) {
     use card_sim::crypto::Crypto;
     let (answer, status) = hex(card, "00 87 0A 9B 04 7C 02 81 00 00");
     assert_eq!(status, 0x9000);
@@ -125,4 +139,20 @@ pub(crate) fn authenticate_administrator(card: &mut TestCard) {
     RustCrypto::default().encrypt_block(&key, &mut block).unwrap();
     let command = [&[0x00, 0x87, 0x0A, 0x9B, 0x14, 0x7C, 0x12, 0x82, 0x10][..], &block].concat();
     assert_eq!(send(card, &command), (vec![], 0x9000));
+}
+
+/// How much of something to test: a little always, all of it where `CARD_SIM_THOROUGH` is set.
+pub(crate) fn thorough(little: usize, all: usize) -> usize {
+    if std::env::var_os("CARD_SIM_THOROUGH").is_some() { all } else { little }
+}
+
+/// The operations before which to cut the power: the first and last ones, those around an erasure and some between;
+/// or all of them.
+pub(crate) fn sample(operations: &Operations) -> impl Iterator<Item = usize> {
+    let Operations { count, erasures } = operations.clone();
+    let step = thorough((count / 20).max(1), 1);
+    (0..count).filter(move |n| {
+        let near_erasure = erasures.iter().any(|erasure| n.abs_diff(*erasure) < 3);
+        *n < 12 || n + 12 >= count || near_erasure || n.is_multiple_of(step)
+    })
 }
