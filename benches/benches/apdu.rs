@@ -11,10 +11,9 @@ use card_sim::{
     personalise::{Personalisation, ReferenceData},
     platform::Parts,
     profile,
-    store::MemoryStore,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use vreader::random;
+use vreader::{image::FlashSize, random};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
     let mut report = Report::new("One APDU in process");
     let object = [&[0x53, 0x82, 0x08, 0x00][..], &[0x5A; 2048]].concat();
     let objects = [(ObjectTag::new(0x5F_C102).expect("the CHUID has a container"), object.as_slice())];
-    let mut store = MemoryStore::new(vec![0; 64 * 1024]);
+    let mut store = FlashSize::DEFAULT.blank_store();
     let management_key = SymmetricKey::new(SymmetricAlgorithm::Aes192, &[1; 24]).expect("24 bytes");
     let contents = Personalisation {
         profile: &profile::PIV,

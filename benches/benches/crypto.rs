@@ -26,7 +26,7 @@ use card_sim::{
     personalise::{Personalisation, ReferenceData},
     platform::Parts,
     profile,
-    store::MemoryStore,
+    store::{FlashStore, MemoryFlash},
 };
 use openssl::{
     bn::{BigNum, BigNumContext},
@@ -41,6 +41,7 @@ use vreader::{
         DefaultCrypto, PortableCrypto, backend_name,
         verify::{rsa_public, verify_ecdsa},
     },
+    image::FlashSize,
     random::{self, CardRng},
 };
 
@@ -192,7 +193,7 @@ impl Case {
     }
 }
 
-type BenchCard<C> = Card<Parts<CardRng, MemoryStore<Vec<u8>>, C>>;
+type BenchCard<C> = Card<Parts<CardRng, FlashStore<MemoryFlash>, C>>;
 
 /// A card with `key`, its PIN verified.
 fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> BenchCard<C> {
@@ -206,7 +207,7 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
         keys: &[(reference, key.clone(), Origin::Imported)],
         objects: &[],
     };
-    let mut store = MemoryStore::new(vec![0; 64 * 1024]);
+    let mut store = FlashSize::DEFAULT.blank_store();
     contents.write(&mut store).expect("the card fits its memory");
     let platform = Parts { rng: random::from_seed("bench", 0), store, crypto: C::default() };
     let mut card = Card::new(platform).expect("the card was just made");

@@ -9,13 +9,13 @@ use card_sim::{
     platform::{Parts, Platform},
     profile::Profile,
     refusal::Rule,
-    store::{MemoryStore, Record, Store, StoreError, Update},
+    store::{FlashStore, MemoryFlash, Record, Store, StoreError, Update},
 };
 use heapless::VecView;
 
 use crate::{
     crypto::DefaultCrypto,
-    image::{self, FileStore, ImageError, MEMORY_SIZE},
+    image::{self, Durability, FileStore, FlashSize, ImageError},
     inspect::Contents,
     issue::IssuedCard,
     random::{self, CardRng},
@@ -30,7 +30,7 @@ pub enum CardStore {
     /// In a card file.
     File(FileStore),
     /// In memory: the card is gone with the process.
-    Memory(MemoryStore<Vec<u8>>),
+    Memory(FlashStore<MemoryFlash>),
 }
 
 impl Store for CardStore {
@@ -88,12 +88,15 @@ fn describe_personalise(error: PersonaliseError) -> String {
         PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
         PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
         PersonaliseError::ObjectTooLong(tag) => format!("object {:X} is too long", tag.get()),
-        _ => format!("its memory of {} KiB is full", MEMORY_SIZE / 1024),
+        PersonaliseError::Store(StoreError::Full) => {
+            "its flash is too small; choose a larger --flash-size".into()
+        }
+        _ => "its flash fails".into(),
     }
 }
 
 fn personalise(
-    store: &mut MemoryStore<Vec<u8>>,
+    store: &mut FlashStore<MemoryFlash>,
     profile: &'static Profile,
     tries: u8,
     issued: &IssuedCard,
@@ -121,17 +124,23 @@ pub struct EmulatedCard {
 impl EmulatedCard {
     /// The card in a card file, which is held until the card is dropped.
     pub fn open(path: &Path) -> Result<Self, EmulatedError> {
-        Self::on(CardStore::File(FileStore::open(path)?))
+        Self::open_with(path, Durability::default())
     }
 
-    /// Makes a card file with an issued card on a card stock, and opens it. `tries` are those of PIN and PUK.
+    /// The same, with a durability of one's own choice.
+    pub fn open_with(path: &Path, durability: Durability) -> Result<Self, EmulatedError> {
+        Self::on(CardStore::File(FileStore::open(path, durability)?))
+    }
+
+    /// Makes a card file of this size with an issued card on a card stock, and opens it. `tries` are those of PIN and PUK.
     pub fn create(
         path: &Path,
+        size: FlashSize,
         profile: &'static Profile,
         tries: u8,
         issued: &IssuedCard,
     ) -> Result<Self, EmulatedError> {
-        let store = FileStore::create(path, |store| personalise(store, profile, tries, issued))?;
+        let store = FileStore::create(path, size, |store| personalise(store, profile, tries, issued))?;
         Self::on(CardStore::File(store))
     }
 
@@ -141,13 +150,13 @@ impl EmulatedCard {
         tries: u8,
         issued: &IssuedCard,
     ) -> Result<Self, EmulatedError> {
-        let mut store = MemoryStore::new(vec![0; MEMORY_SIZE]);
+        let mut store = FlashSize::DEFAULT.blank_store();
         personalise(&mut store, profile, tries, issued)?;
         Self::with_store(store)
     }
 
     /// The card in a store in memory.
-    pub fn with_store(store: MemoryStore<Vec<u8>>) -> Result<Self, EmulatedError> {
+    pub fn with_store(store: FlashStore<MemoryFlash>) -> Result<Self, EmulatedError> {
         Self::on(CardStore::Memory(store))
     }
 

@@ -129,16 +129,17 @@ fn files_that_are_no_cards_are_refused_and_left_as_they_are() {
     let folder = folder();
     done(&folder, &["card", "new", "good.card", "--seed", "1"]);
     let good = fs::read(folder.path().join("good.card")).unwrap();
-    let mut newer = good.clone();
-    newer[9] = 2;
     let mut damaged = good.clone();
     *damaged.last_mut().unwrap() ^= 1;
     for (bytes, word) in [
-        (newer, "use a newer vreader"),
+        (of_version(&good, 3), "use a newer vreader"),
         (damaged, "damaged"),
-        (good[..good.len() / 2].to_vec(), "damaged"),
+        (good[..good.len() / 2].to_vec(), "made with 144 KiB and has 73728 bytes"),
+        (good[..good.len() - 100].to_vec(), "damaged"),
+        (b"card-sim\0\x02\0\0".to_vec(), "use a newer vreader"),
         (b"%PDF-1.7".to_vec(), "not a card file"),
-        (Vec::new(), "not a card file"),
+        (vec![0xFF; 144 * 1024], "blank flash"),
+        (Vec::new(), "empty"),
     ] {
         fs::write(folder.path().join("bad.card"), &bytes).unwrap();
         for arguments in [&["card", "show", "bad.card"][..], &["vpcd", "--card", "bad.card"]] {
@@ -149,6 +150,65 @@ fn files_that_are_no_cards_are_refused_and_left_as_they_are() {
         assert_eq!(fs::read(folder.path().join("bad.card")).unwrap(), bytes);
         assert_eq!(names(folder.path()), ["bad.card", "good.card"]);
     }
+}
+
+/// The card file with another format version in its directory, and checksums that fit.
+fn of_version(card: &[u8], version: u8) -> Vec<u8> {
+    let mut card = card.to_vec();
+    let start = card.chunks(4).position(|word| word == b"card").unwrap() * 4;
+    assert_eq!(card[start..start + 10], *b"card-sim\0\x02");
+    card[start + 9] = version;
+    // The log's header before it: bits 4 to 13 are the length; bits 26 to 31 count the other zeros of this and the last word.
+    let header = u32::from_le_bytes(card[start - 4..start].try_into().unwrap());
+    let end = start + (header >> 4 & 0x3FF) as usize;
+    let checksum = card[start..end - 4].iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
+    });
+    card[end - 4..end].copy_from_slice(&(!checksum).to_be_bytes());
+    let last = start + (end - start - 1) / 4 * 4;
+    let zeros = u32::from_le_bytes(card[last..last + 4].try_into().unwrap()).count_zeros();
+    let header = header | 0xFC00_0000;
+    let header = header & 0x03FF_FFFF | (header.count_zeros() + zeros) << 26;
+    card[start - 4..start].copy_from_slice(&header.to_le_bytes());
+    card
+}
+
+#[test]
+fn a_card_file_is_as_large_as_the_flash() {
+    let folder = folder();
+    for (arguments, size) in [(&[][..], 144), (&["--flash-size", "64"], 64), (&["--flash-size", "256"], 256)]
+    {
+        let file = format!("{size}.card");
+        done(&folder, &[&["card", "new", &file, "--seed", "1"], arguments].concat());
+        assert_eq!(fs::metadata(folder.path().join(&file)).unwrap().len(), size * 1024);
+        done(&folder, &["card", "show", &file]);
+    }
+    for size in ["8", "50", "260", "big"] {
+        assert!(
+            fails(&folder, 2, &["card", "new", "a.card", "--flash-size", size]).contains("12 to 256 KiB")
+        );
+    }
+    assert!(fails(&folder, 1, &["card", "new", "a.card", "--flash-size", "16"]).contains("--flash-size"));
+    assert_eq!(names(folder.path()), ["144.card", "256.card", "64.card"]);
+}
+
+#[test]
+fn a_disk_without_room_gets_no_card() {
+    let folder = folder();
+    // A limit on the size of files refuses a write as a full disk does, with another word for it.
+    let output = Command::new("sh")
+        .current_dir(folder.path())
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 100; exec \"$0\" card new a.card",
+            env!("CARGO_BIN_EXE_vreader"),
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("cannot write") && text.contains("a.card.new"), "{text}");
+    assert_eq!(names(folder.path()), [] as [&str; 0]);
 }
 
 #[test]

@@ -51,6 +51,12 @@ pub fn audit(flash: &[u8]) -> Result<(), Unsound> {
     if at.page == last { flash.expect(pages, at, rest, ERASED) } else { Err(Unsound) }
 }
 
+/// Whether some page begins like one that a store wrote. Tells a damaged card file from a file of another kind.
+pub fn resembles_a_store(flash: &[u8]) -> bool {
+    let pages = u32::try_from(flash.len().div_ceil(PAGE_SIZE)).unwrap_or(u32::MAX);
+    (0..pages).any(|number| matches!(page_header(Words(flash), pages, number), Ok(Some(_))))
+}
+
 /// Length in words of the entry that begins with `word`.
 fn entry_length(flash: Words<'_>, pages: u32, at: Position, word: u32) -> Result<u32, Unsound> {
     if word & 0b01 == 0 {

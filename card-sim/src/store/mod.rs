@@ -15,14 +15,12 @@ pub mod directory;
 pub mod flash;
 #[cfg(feature = "flash")]
 mod flash_store;
-mod memory;
 mod record;
 
 #[cfg(feature = "flash")]
 pub use flash::{Flash, FlashError, MemoryFlash};
 #[cfg(feature = "flash")]
 pub use flash_store::{FlashStore, MountError, Reads};
-pub use memory::MemoryStore;
 pub use record::Record;
 
 use heapless::VecView;

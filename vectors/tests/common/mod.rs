@@ -13,18 +13,18 @@ use card_sim::personalise::{Personalisation, ReferenceData};
 use card_sim::platform::Parts;
 use card_sim::profile;
 use card_sim::refusal::Rule;
-use card_sim::store::MemoryStore;
+use card_sim::store::{FlashStore, MemoryFlash, Reads};
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use vectors::scenario::{Target, Values};
 
-/// Room for every object at its largest, and more.
-const STORE_CAPACITY: usize = 128 * 1024;
+/// Pages of flash: 144 KiB, room for every object at its largest, and more.
+const FLASH_PAGES: usize = 36;
 
 /// The rules by which cards have refused commands.
 pub(crate) type RefusedBy = Rc<RefCell<Vec<&'static Rule>>>;
 
-type TestPlatform = Parts<ChaCha20Rng, MemoryStore<Vec<u8>>, RustCrypto>;
+type TestPlatform = Parts<ChaCha20Rng, FlashStore<MemoryFlash>, RustCrypto>;
 
 /// A card under test. It notes by which rules it refuses commands.
 pub(crate) struct TestCard {
@@ -35,7 +35,8 @@ pub(crate) struct TestCard {
 impl TestCard {
     /// A new card with power. Its randomness begins with the same seed each time.
     pub(crate) fn new(values: &Values, refused_by: &RefusedBy) -> Self {
-        let mut store = MemoryStore::new(vec![0; STORE_CAPACITY]);
+        let flash = MemoryFlash::blank(FLASH_PAGES);
+        let mut store = FlashStore::format(flash, Reads::Memory).expect("a blank flash can be formatted");
         personalise(values, &mut store);
         let rng = ChaCha20Rng::from_seed([0x5C; 32]);
         let mut card =
@@ -68,7 +69,7 @@ impl Target for TestCard {
     }
 }
 
-fn personalise(values: &Values, store: &mut MemoryStore<Vec<u8>>) {
+fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
     let objects: Vec<_> = values
         .starting_with("object-")
         .filter(|(_, object)| !object.is_empty())

@@ -15,7 +15,7 @@ use der::pem::{self, LineEnding};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
-    image::ImageError,
+    image::{FlashSize, ImageError},
     issue::{self, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, IssuedCard, Request},
 };
 use zeroize::Zeroizing;
@@ -51,6 +51,9 @@ pub(super) struct Arguments {
     /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
     #[arg(long, default_value = "p256", value_parser = parse_algorithm)]
     algorithm: AsymmetricAlgorithm,
+    /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
+    #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
+    flash_size: FlashSize,
     /// PIN, 6 to 8 digits
     #[arg(long, default_value = DEFAULT_PIN)]
     pin: String,
@@ -108,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     progress.end();
     let issued = issued?;
     let tries = arguments.tries.unwrap_or(arguments.profile.default_tries);
-    EmulatedCard::create(&arguments.file, arguments.profile, tries, &issued)?;
+    EmulatedCard::create(&arguments.file, arguments.flash_size, arguments.profile, tries, &issued)?;
     let exported = match &arguments.export_ca {
         Some(folder) => export(&issued, folder)?,
         None => Vec::new(),

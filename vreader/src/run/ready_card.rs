@@ -17,13 +17,13 @@ use std::{
     time::Duration,
 };
 
-use card_sim::{platform::Platform, store::MemoryStore};
+use card_sim::platform::Platform;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
 use crate::{
     emulated::{CardStore, EmulatedCard},
-    image::{MEMORY_SIZE, format},
+    image::format,
 };
 
 /// A card lives six years; one that is offered as new is not in its last.
@@ -80,17 +80,18 @@ fn load(path: &Path, stamp: &[u8]) -> Option<EmulatedCard> {
     // Another user's file is no card of ours, and a clock that was set back makes cards that are not valid yet.
     let usable = metadata.uid() == geteuid().as_raw() && metadata.modified().ok()?.elapsed().ok()? < FRESH;
     let bytes = usable.then(|| fs::read(path).ok().map(Zeroizing::new))??;
-    let (store, _) = format::decode(bytes.strip_prefix(stamp)?).ok()?;
-    EmulatedCard::with_store(store).ok()
+    let opened = format::open(bytes.strip_prefix(stamp)?).ok()?;
+    EmulatedCard::with_store(opened.store).ok()
 }
 
 fn save(path: &Path, stamp: &[u8], card: &mut EmulatedCard) -> io::Result<()> {
-    let CardStore::Memory(store) = &card.card().platform().parts().store else { return Ok(()) };
+    let CardStore::Memory(store) = &mut card.card().platform().parts().store else { return Ok(()) };
+    let image = store.image().map_err(|_| io::Error::other("the card cannot be read"))?;
     let folder = path.parent().unwrap_or(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     let temporary = path.with_extension(format!("new-{}", process::id()));
-    let written = write(&temporary, stamp, store).and_then(|()| fs::rename(&temporary, path));
+    let written = write(&temporary, stamp, &image).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is left of it would only be in the way.
         let _ = fs::remove_file(&temporary);
@@ -98,10 +99,10 @@ fn save(path: &Path, stamp: &[u8], card: &mut EmulatedCard) -> io::Result<()> {
     written
 }
 
-fn write(path: &Path, stamp: &[u8], store: &MemoryStore<Vec<u8>>) -> io::Result<()> {
+fn write(path: &Path, stamp: &[u8], image: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(stamp)?;
-    file.write_all(&format::encode(store, MEMORY_SIZE))
+    file.write_all(image)
 }
 
 #[cfg(test)]
@@ -123,8 +124,8 @@ mod tests {
     }
 
     fn image(card: &mut EmulatedCard) -> Vec<u8> {
-        match &card.card().platform().parts().store {
-            CardStore::Memory(store) => store.image().to_vec(),
+        match &mut card.card().platform().parts().store {
+            CardStore::Memory(store) => store.image().unwrap().to_vec(),
             CardStore::File(_) => panic!("the card is in memory"),
         }
     }
