@@ -112,15 +112,20 @@ impl<F: Flash> FlashStore<F> {
 
     /// A copy of the flash, which is a copy of the card. It holds secrets.
     pub fn image(&mut self) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.with_image(|image| Zeroizing::new(image.to_vec()))
+    }
+
+    /// Shows the flash as it reads now.
+    pub fn with_image<T>(&mut self, show: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
         // The log gives its flash back only for good, so it is taken apart and put together again.
         let Mounted { log, pages, directory, mirror } = self.mounted.take().ok_or(StoreError::Medium)?;
         let adapter = log.extract_storage();
-        let image = Zeroizing::new(adapter.0.bytes().to_vec());
+        let shown = show(adapter.0.bytes());
         match Log::new(adapter) {
             Ok(log) => self.mounted = Some(Mounted { log, pages, directory, mirror }),
             Err((_, adapter)) => self.failed = Some(adapter),
         }
-        Ok(image)
+        Ok(shown)
     }
 
     /// Opens the store again after a failure, as if the power had failed.

@@ -40,7 +40,7 @@ impl FileStore {
         let lock = CardLock::acquire(path)?;
         let mut file = read(path)?;
         // On a copy: a file that cannot be used is not touched.
-        let Opened { mut store, state } = open_image(path, &file)?;
+        let Opened { mut store, state } = open_image(path, &file, Reads::Flash)?;
         match state {
             State::Sound => {}
             State::Repaired => tracing::warn!(
@@ -81,7 +81,7 @@ impl FileStore {
     pub fn peek(path: &Path) -> Result<FlashStore<MemoryFlash>, ImageError> {
         let mut file = read(path)?;
         loop {
-            let error = match open_image(path, &file) {
+            let error = match open_image(path, &file, Reads::Memory) {
                 Ok(Opened { store, .. }) => return Ok(store),
                 Err(error) => error,
             };
@@ -131,8 +131,8 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, ImageError> {
     fs::read(path).map(Zeroizing::new).map_err(ImageError::io(READ, path))
 }
 
-fn open_image(path: &Path, image: &[u8]) -> Result<Opened, ImageError> {
-    format::open(image).map_err(|source| ImageError::Format { path: path.into(), source })
+fn open_image(path: &Path, image: &[u8], reads: Reads) -> Result<Opened, ImageError> {
+    format::open(image, reads).map_err(|source| ImageError::Format { path: path.into(), source })
 }
 
 fn memory_image(store: &mut FlashStore<MemoryFlash>, path: &Path) -> Result<Zeroizing<Vec<u8>>, ImageError> {
@@ -302,9 +302,9 @@ mod tests {
         let used = file[..4096].iter().rposition(|byte| *byte != 0xFF).unwrap();
         file[used.next_multiple_of(4) + 8] = 0x7A;
         fs::write(&path, &file).unwrap();
-        assert_eq!(format::open(&file).unwrap().state, State::Repaired);
+        assert_eq!(format::open(&file, Reads::Memory).unwrap().state, State::Repaired);
         drop(open(&path).unwrap());
-        assert_eq!(format::open(&fs::read(&path).unwrap()).unwrap().state, State::Sound);
+        assert_eq!(format::open(&fs::read(&path).unwrap(), Reads::Memory).unwrap().state, State::Sound);
     }
 
     #[test]

@@ -107,3 +107,45 @@ impl Flash for FlashFile {
         self.put(page_range(page).start, &[0xFF; PAGE_SIZE])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_page_at_a_time_is_unsynced() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 * PAGE_SIZE as u64).unwrap();
+        let memory = Zeroizing::new(vec![0xFF; 3 * PAGE_SIZE]);
+        let (mut flash, disk) = FlashFile::new(file, memory, Durability::Machine);
+        let unsynced = || disk.unsynced.load(Ordering::Relaxed);
+        assert_eq!(unsynced(), NONE);
+        for (page, offset) in [(0, 0), (0, 40), (2, 2 * PAGE_SIZE), (1, PAGE_SIZE + 4)] {
+            flash.write(offset, &[0xF0; 8]).unwrap();
+            assert_eq!(unsynced(), page);
+        }
+        flash.erase(2).unwrap();
+        assert_eq!(unsynced(), 2);
+        disk.sync().unwrap();
+        assert_eq!(unsynced(), NONE);
+    }
+
+    #[test]
+    fn a_write_clears_bits_and_an_erasure_sets_them_in_both() {
+        let file = tempfile::tempfile().unwrap();
+        let memory = Zeroizing::new(vec![0xFF; 3 * PAGE_SIZE]);
+        let (mut flash, disk) = FlashFile::new(file, memory, Durability::Process);
+        let both = |flash: &FlashFile| {
+            let mut cells = [0; 4];
+            disk.file.read_exact_at(&mut cells, 8).unwrap();
+            assert_eq!(flash.bytes()[8..12], cells);
+            cells
+        };
+        flash.write(8, &[0x0F, 0xFF, 0x00, 0xA5]).unwrap();
+        flash.write(8, &[0x3C, 0xFF, 0xFF, 0xFF]).unwrap();
+        assert_eq!(both(&flash), [0x0C, 0xFF, 0x00, 0xA5]);
+        flash.erase(0).unwrap();
+        assert_eq!(both(&flash), [0xFF; 4]);
+        assert_eq!(flash.write(3 * PAGE_SIZE, &[0; 4]), Err(FlashError));
+    }
+}

@@ -66,17 +66,18 @@ pub enum State {
     Converted,
 }
 
-/// Opens the bytes of a card file.
-pub fn open(file: &[u8]) -> Result<Opened, FormatError> {
+/// Opens the bytes of a card file. `reads` is for the store that comes of it.
+pub fn open(file: &[u8], reads: Reads) -> Result<Opened, FormatError> {
     if version_1::is_version_1(file) {
         return Ok(Opened { store: version_1::convert(file)?, state: State::Converted });
     }
-    let mut store = FlashStore::open(MemoryFlash::from_image(file), Reads::Memory)
-        .map_err(|error| explain(file, error))?;
-    let image = store.image().map_err(|_| FormatError::Damaged("its pages are no log of a store"))?;
-    audit::audit(&image).map_err(|_| FormatError::Damaged("words between its records have changed"))?;
-    let state = if *image == *file { State::Sound } else { State::Repaired };
-    Ok(Opened { store, state })
+    let mut store =
+        FlashStore::open(MemoryFlash::from_image(file), reads).map_err(|error| explain(file, error))?;
+    let (audited, unchanged) = store
+        .with_image(|image| (audit::audit(image), image == file))
+        .map_err(|_| FormatError::Damaged("its pages are no log of a store"))?;
+    audited.map_err(|_| FormatError::Damaged("words between its records have changed"))?;
+    Ok(Opened { store, state: if unchanged { State::Sound } else { State::Repaired } })
 }
 
 fn explain(file: &[u8], error: MountError) -> FormatError {
@@ -97,9 +98,9 @@ fn explain(file: &[u8], error: MountError) -> FormatError {
 
 #[cfg(test)]
 mod tests {
-    use card_sim::store::{Record, Store, Update};
+    use card_sim::store::{FlashStore, MemoryFlash, Reads, Record, Store, Update};
 
-    use super::*;
+    use super::{FormatError, Opened, State};
 
     fn sample() -> Vec<u8> {
         let mut store = FlashStore::format(MemoryFlash::blank(4), Reads::Memory).unwrap();
@@ -107,6 +108,10 @@ mod tests {
             store.commit(&[Update::Write(Record::Profile, &[round; 80])]).unwrap();
         }
         store.image().unwrap().to_vec()
+    }
+
+    fn open(file: &[u8]) -> Result<Opened, FormatError> {
+        super::open(file, Reads::Memory)
     }
 
     fn contents(store: &impl Store) -> Vec<u8> {

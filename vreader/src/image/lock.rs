@@ -87,7 +87,10 @@ fn is_same(file: &File, path: &Path) -> io::Result<bool> {
 
 fn write_holder(file: &mut File) -> io::Result<()> {
     let command: Vec<String> = std::env::args().take(2).collect();
-    file.set_len(0)?;
+    // Only what was left behind is cut off: ext4 writes a file out at once that was cut and is closed.
+    if file.metadata()?.len() > 0 {
+        file.set_len(0)?;
+    }
     file.rewind()?;
     writeln!(file, "process {} ({})", process::id(), command.join(" "))
 }

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use card_sim::platform::Platform;
+use card_sim::{platform::Platform, store::Reads};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
@@ -80,7 +80,7 @@ fn load(path: &Path, stamp: &[u8]) -> Option<EmulatedCard> {
     // Another user's file is no card of ours, and a clock that was set back makes cards that are not valid yet.
     let usable = metadata.uid() == geteuid().as_raw() && metadata.modified().ok()?.elapsed().ok()? < FRESH;
     let bytes = usable.then(|| fs::read(path).ok().map(Zeroizing::new))??;
-    let opened = format::open(bytes.strip_prefix(stamp)?).ok()?;
+    let opened = format::open(bytes.strip_prefix(stamp)?, Reads::Memory).ok()?;
     EmulatedCard::with_store(opened.store).ok()
 }
 
