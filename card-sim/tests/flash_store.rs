@@ -311,3 +311,30 @@ fn every_changed_byte_is_found_or_does_no_harm() {
     println!("{refused} refused, {repaired} repaired, {harmless} in words that mean nothing any more");
     assert!(refused > 100 && repaired > 10);
 }
+
+/// A retry counter is one word: whatever becomes of one of its bytes, it is never another number of tries.
+#[test]
+fn a_changed_retry_counter_is_found() {
+    let mut store = blank(3);
+    let tries = vec![(Record::RetryCounter(Reference::PivPin), Some(vec![2]))];
+    commit(&mut store, &vec![(Record::RetryCounter(Reference::PivPin), Some(vec![3]))]).unwrap();
+    commit(&mut store, &tries).unwrap();
+    let image = store.image().unwrap();
+    // The counter was written last.
+    let word = image[..PAGE_SIZE].iter().rposition(|byte| *byte != 0xFF).unwrap() / 4 * 4;
+    let mut refused = 0;
+    for position in word..word + 4 {
+        for change in 1..=0xFF {
+            let mut changed = image.to_vec();
+            changed[position] ^= change;
+            match FlashStore::open(MemoryFlash::from_image(&changed), Reads::Memory) {
+                Ok(store) => assert!(contents(&store).unwrap() == apply(&Contents::new(), &tries)),
+                Err(error) => {
+                    assert!(matches!(error, MountError::Damaged(_)));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(refused, 4 * 255);
+}
