@@ -6,7 +6,7 @@
 //! A transaction of ours may be larger than one of the log's (31 entries of 1023 bytes), so it goes in three steps:
 //!
 //! 1. Contents are written in fragments under fresh keys. Nothing names them yet.
-//! 2. One transaction of the log replaces the [directory](super::directory) and the retry counters. Now it has happened.
+//! 2. One transaction of the log replaces the [directory] and the retry counters. Now it has happened.
 //! 3. Fragments that are named no more are removed, which wipes them.
 //!
 //! A loss of power in step 1 or 3 leaves fragments that nobody names; [`FlashStore::open`] wipes them. Retry counters
