@@ -338,3 +338,50 @@ fn a_changed_retry_counter_is_found() {
     }
     assert_eq!(refused, 4 * 255);
 }
+
+/// Whatever a flash holds, opening it ends, without a panic; and what opens and is sound works.
+#[test]
+fn a_flash_in_ruins_is_no_danger() {
+    let mut rng = ChaCha20Rng::from_seed([5; 32]);
+    let mut store = blank(4);
+    let (mut opened, mut refused) = (0, 0);
+    for _ in 0..40 {
+        commit(&mut store, &random_transaction(&mut rng)).unwrap();
+    }
+    let image = store.image().unwrap();
+    for _ in 0..support::thorough(1_500, 100_000) {
+        let mut ruins = image.to_vec();
+        for _ in 0..1 + rng.next_u32() % 6 {
+            // Headers of pages and words that are in use are worth more attention than others.
+            let word = match rng.next_u32() % 3 {
+                0 => rng.next_u32() as usize % 4 * PAGE_SIZE + rng.next_u32() as usize % 2 * 4,
+                _ => rng.next_u32() as usize % (ruins.len() / 4) * 4,
+            };
+            let other = rng.next_u32() as usize % (ruins.len() / 4) * 4;
+            match rng.next_u32() % 4 {
+                0 => ruins[word + rng.next_u32() as usize % 4] ^= 1 << (rng.next_u32() % 8),
+                1 => ruins[word..word + 4].copy_from_slice(&rng.next_u32().to_le_bytes()),
+                2 => ruins.copy_within(other..other + 4, word),
+                _ => ruins[word] &= 0xF0,
+            }
+        }
+        let mut store = match FlashStore::open(MemoryFlash::from_image(&ruins), Reads::Memory) {
+            Ok(store) => store,
+            Err(_) => {
+                refused += 1;
+                continue;
+            }
+        };
+        // As a host does, which goes on with a flash only if all of it is sound.
+        if store.with_image(audit) != Ok(Ok(())) {
+            refused += 1;
+            continue;
+        }
+        opened += 1;
+        for round in 0..6 {
+            commit(&mut store, &vec![(Record::Profile, Some(vec![round; 1500]))]).unwrap();
+        }
+    }
+    println!("{opened} opened, {refused} refused");
+    assert!(opened > 100 && refused > 100);
+}

@@ -103,6 +103,8 @@ impl<F: Flash> FlashStore<F> {
     ///
     /// # Errors
     /// The flash may have been written to also then: whoever has room for a copy opens that first.
+    /// Opening finds damaged records; damage between them is for [`audit`](super::audit::audit) to find, and a damaged
+    /// log may make later transactions panic.
     pub fn open(flash: F, reads: Reads) -> Result<Self, MountError> {
         match Mounted::new(Adapter(flash), reads) {
             Ok(mounted) => Ok(Self { reads, mounted: Some(mounted), failed: None }),
