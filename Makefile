@@ -2,12 +2,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients unit check bench
+.PHONY: help demo test clients python unit check bench
 
 help:
 	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
 	@echo 'make test    install the client programs (or say what to install), then run every test'
 	@echo 'make unit    the tests that need no client program'
+	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
 	@echo 'make bench   the figures that README quotes'
 
@@ -16,10 +17,14 @@ demo:
 
 test: clients
 	$(CARGO) test --workspace
+	vreader/python/run-tests
 
 # The client programs and libraries that the tests run. Does nothing when they are there.
 clients:
 	tools/install-clients
+
+python:
+	vreader/python/run-tests
 
 unit:
 	$(CARGO) test --workspace --exclude benches --lib --bins
