@@ -1,0 +1,57 @@
+"""What happened in a world, as its trace tells it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Optional
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event. ``None`` stands for what an event of this kind does not have.
+
+    ``kind`` is one of ``command``, ``plugged_in``, ``unplugged``, ``inserted``, ``removed``, ``powered_on``,
+    ``powered_off``, ``reset``, ``connected``, ``disconnected``, ``transaction_began``, ``transaction_ended``, ``broken``.
+    Bytes are in hex. PINs and other secrets are ``**``, one for each byte.
+    """
+
+    number: int
+    at_us: int
+    kind: str
+    reader: Optional[str] = None
+    client: Optional[str] = None
+    process: Optional[int] = None
+    command: Optional[str] = None
+    answer: Optional[str] = None
+    took_us: Optional[int] = None
+    meaning: Optional[str] = None
+    status: Optional[str] = None
+    rule: Optional[str] = None
+    atr: Optional[str] = None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Event:
+        """An event of the trace."""
+        return cls(kind=value["event"], **known_fields(cls, value))
+
+    def has(self, wanted: dict[str, Any]) -> bool:
+        """Whether each of these fields has this value."""
+        return all(getattr(self, field) == value for field, value in wanted.items())
+
+    def __str__(self) -> str:
+        """One line for people."""
+        words = [f"{self.number:4} {self.at_us / 1_000_000:9.6f} s", self.reader or "", self.client or ""]
+        words.append(self.meaning or self.kind)
+        if self.command is not None:
+            words.append(f"{self.command} -> {self.answer}")
+        words.extend(word for word in (self.atr, self.status, self.rule) if word)
+        return "  ".join(word for word in words if word)
+
+
+FIELDS = frozenset(field.name for field in dataclasses.fields(Event))
+
+
+def known_fields(of: type, value: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object without what a later version of vreader adds to it."""
+    return {field.name: value[field.name] for field in dataclasses.fields(of) if field.name in value}
