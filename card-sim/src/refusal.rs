@@ -19,8 +19,6 @@ pub enum Document {
     Iso7816Part4,
     /// GlobalPlatform Card Specification.
     GlobalPlatform,
-    /// This project's ARCHITECTURE.md.
-    Architecture,
 }
 
 impl fmt::Display for Document {
@@ -30,7 +28,6 @@ impl fmt::Display for Document {
             Self::Sp80073Part2 => "SP 800-73-5 part 2",
             Self::Iso7816Part4 => "ISO/IEC 7816-4",
             Self::GlobalPlatform => "GlobalPlatform",
-            Self::Architecture => "ARCHITECTURE.md",
         })
     }
 }
@@ -67,10 +64,16 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { document, clause, text, .. } = self;
+        write!(f, "{text} ({document}, {clause})")
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rule { document, clause, text, .. } = self.rule;
-        write!(f, "{}: {text} ({document}, {clause})", self.status)
+        write!(f, "{}: {}", self.status, self.rule)
     }
 }
 
@@ -101,7 +104,7 @@ impl From<heapless::CapacityError> for Refusal {
 
 /// Every rule that this card enforces.
 pub mod rules {
-    use super::Document::{Architecture, GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2};
+    use super::Document::{GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2};
     use super::{Document, Rule, Status};
 
     const fn rule(status: Status, document: Document, clause: &'static str, text: &'static str) -> Rule {
@@ -169,7 +172,5 @@ pub mod rules {
         GENERATE_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.2", "P1 is 00 and P2 is a key that the card may generate";
         GENERATE_FORM = Status::IncorrectData, Sp80073Part2, "3.3.2", "the data field is a control template AC with a mechanism";
         ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
-        // The card itself.
-        NOT_PERSONALISED = Status::ConditionsNotSatisfied, Architecture, "card-sim", "the card is personalised";
     }
 }

@@ -8,6 +8,7 @@ use card_sim::{
     personalise::{Personalisation, PersonaliseError, ReferenceData},
     platform::{Parts, Platform},
     profile::Profile,
+    refusal::Rule,
     store::{MemoryStore, Record, Store, StoreError, Update},
 };
 use heapless::VecView;
@@ -208,5 +209,9 @@ impl InsertedCard for EmulatedCard {
             tracing::debug!(header = hex::encode(header), length = answer.len(), "answered");
         }
         answer
+    }
+
+    fn broken_rule(&self) -> Option<&'static Rule> {
+        self.card.last_refusal().map(|refusal| refusal.rule)
     }
 }

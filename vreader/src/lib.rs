@@ -12,3 +12,6 @@ pub mod issue;
 pub mod random;
 pub mod reader;
 pub mod run;
+pub mod trace;
+
+pub use run::World;

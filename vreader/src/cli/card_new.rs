@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Failure, Outcome,
-    card_source::{parse_algorithm, parse_management_algorithm, parse_profile},
+    option::{parse_algorithm, parse_management_algorithm, parse_profile},
     print, print_json,
 };
 

@@ -1,8 +1,8 @@
 //! `vreader card show`: what is on a card.
 
-use vreader::{emulated::EmulatedCard, inspect};
+use vreader::{emulated::EmulatedCard, inspect, run::CardSource};
 
-use super::{Outcome, card_source::CardSource, print, print_json};
+use super::{Outcome, print, print_json};
 
 /// Prints holder, identifiers, dates, certificates, keys and tries. Secrets stay on the card.
 #[derive(clap::Args)]

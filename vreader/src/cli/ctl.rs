@@ -1,16 +1,19 @@
 //! `vreader ctl`: moves the cards of a world that runs.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use vreader::{
     attach::pcsc::SOCKET_VARIABLE,
     run::{
-        ReaderReport, SlotReport,
-        control::{self, Answer, Order},
+        CardSource, DEFAULT_READER, ReaderReport, SlotReport,
+        control::{self, Answer, ControlError, Order},
     },
 };
 
-use super::{Failure, Outcome, card_source::CardSource, print, print_json, world::DEFAULT_READER};
+use super::{Failure, Outcome, print, print_if_read, print_json, trace::Form};
 
 /// Moves cards and readers of a world that `vreader serve` or `vreader run` made. When it returns, programs in the world
 /// can see what was done.
@@ -27,15 +30,30 @@ pub(super) struct Arguments {
     /// The world's PC/SC socket, if PCSCLITE_CSOCK_NAME does not name it
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Print the readers, as they are then, as JSON
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(clap::Subcommand)]
 enum Action {
     /// Show readers and cards
-    List,
+    List {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what has happened, with PINs hidden
+    Trace {
+        #[command(flatten)]
+        form: Form,
+        /// Go on with what happens, until the world ends
+        #[arg(long)]
+        follow: bool,
+    },
+    #[command(flatten)]
+    Move(Move),
+}
+
+#[derive(clap::Subcommand)]
+enum Move {
     /// Put a card into an empty reader
     Insert {
         /// Which reader
@@ -90,27 +108,63 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
                 "which world? {SOCKET_VARIABLE} is not set; start one with `vreader serve`, or give --socket"
             ))
         })?;
-    let listing = matches!(arguments.action, Action::List);
-    match control::order(&control::beside(&socket), &order(arguments.action)?)? {
-        Answer::Refused(reason) => Err(Failure(reason)),
-        Answer::Done(readers) if arguments.json => print_json(&readers),
-        Answer::Done(readers) if listing => print(&in_words(&readers)),
-        Answer::Done(_) => Ok(()),
+    let control = control::beside(&socket);
+    match arguments.action {
+        Action::Trace { form, follow } => show_trace(&control, &form, follow),
+        Action::List { json } => {
+            let readers = carry_out(&control, &Order::List {})?;
+            if json { print_json(&readers) } else { print(&in_words(&readers)) }
+        }
+        Action::Move(action) => carry_out(&control, &order(action)?).map(drop),
     }
 }
 
-fn order(action: Action) -> Result<Order, Failure> {
+/// The readers after an order.
+fn carry_out(control: &Path, order: &Order) -> Result<Vec<ReaderReport>, Failure> {
+    match control::order(control, order)? {
+        Answer::Done(readers) => Ok(readers),
+        Answer::Refused(reason) => Err(Failure(reason)),
+        Answer::Trace(_) => {
+            Err(Failure("the world answered another question; is it of this version?".into()))
+        }
+    }
+}
+
+fn show_trace(control: &Path, form: &Form, follow: bool) -> Outcome {
+    let mut after = 0;
+    loop {
+        let wait_ms = if after > 0 && follow { WAIT_MS } else { 0 };
+        let events = match control::order(control, &Order::Trace { after, wait_ms }) {
+            Ok(Answer::Trace(events)) => events,
+            Ok(Answer::Refused(reason)) => return Err(Failure(reason)),
+            // The world has ended, and with it what there is to follow.
+            Err(ControlError::Nobody { .. } | ControlError::Ended { .. }) if after > 0 => return Ok(()),
+            Ok(Answer::Done(_)) => {
+                return Err(Failure("the world answered another question; is it of this version?".into()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        after = events.last().map_or(after, |event| event.number);
+        if !print_if_read(&form.lines(&events)?)? || !follow {
+            return Ok(());
+        }
+    }
+}
+
+/// What `trace --follow` waits for an event before it asks again.
+const WAIT_MS: u64 = 60_000;
+
+fn order(action: Move) -> Result<Order, Failure> {
     Ok(match action {
-        Action::List => Order::List {},
-        Action::Insert { reader, card } => Order::Insert { reader, card: card.map(from_there).transpose()? },
-        Action::Remove { reader } => Order::Remove { reader },
-        Action::Swap { reader, card } => Order::Swap { reader, card: from_there(card)? },
-        Action::Reset { reader } => Order::Reset { reader },
-        Action::AddReader { name, card, pinpad: pin_pad } => {
+        Move::Insert { reader, card } => Order::Insert { reader, card: card.map(from_there).transpose()? },
+        Move::Remove { reader } => Order::Remove { reader },
+        Move::Swap { reader, card } => Order::Swap { reader, card: from_there(card)? },
+        Move::Reset { reader } => Order::Reset { reader },
+        Move::AddReader { name, card, pinpad: pin_pad } => {
             Order::AddReader { name, card: card.map(from_there).transpose()?, pin_pad }
         }
-        Action::RemoveReader { reader } => Order::RemoveReader { reader },
-        Action::Stop => Order::Stop {},
+        Move::RemoveReader { reader } => Order::RemoveReader { reader },
+        Move::Stop => Order::Stop {},
     })
 }
 

@@ -13,9 +13,10 @@ use vreader::{
     inspect,
     issue::{DEFAULT_PIN, DEFAULT_PUK},
     reader::InsertedCard,
+    run::CardSource,
 };
 
-use super::{Failure, Outcome, card_source::CardSource, print};
+use super::{Failure, Outcome, print};
 
 const NEW_PIN: &str = "654321";
 

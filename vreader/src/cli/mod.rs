@@ -5,12 +5,13 @@
 
 mod card_new;
 mod card_show;
-mod card_source;
 mod ctl;
 mod demo;
 mod doctor;
+mod option;
 mod run;
 mod serve;
+mod trace;
 mod vpcd;
 mod world;
 
@@ -75,6 +76,9 @@ enum Command {
     Serve(Box<serve::Arguments>),
     /// Move the cards of a world that runs
     Ctl(ctl::Arguments),
+    /// Show and compare what `--trace` recorded
+    #[command(subcommand)]
+    Trace(trace::Command),
     #[command(name = vreader::run::bind::ENTER, hide = true)]
     EnterBind(run::EnterArguments),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
@@ -103,6 +107,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),
+        Command::Trace(command) => return trace::run(&command),
         Command::EnterBind(arguments) => return run::enter(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
@@ -131,11 +136,16 @@ fn start_logging() {
 
 /// Prints to standard output; a reader that has gone away ends the program quietly, as it does other Unix programs.
 fn print(text: &str) -> Outcome {
+    Ok(print_if_read(text).map(|_| ())?)
+}
+
+/// The same; tells whether there is still a reader.
+fn print_if_read(text: &str) -> io::Result<bool> {
     use io::Write;
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

@@ -5,9 +5,10 @@ use std::io;
 use vreader::{
     attach::vpcd::{self, DEFAULT_PORT, Endpoint, Plug},
     reader::InsertedCard,
+    run::CardSource,
 };
 
-use super::{Outcome, card_source::CardSource};
+use super::Outcome;
 
 /// Plugs cards into a running pcscd that has Debian's vsmartcard-vpcd. While it runs, lines on standard input move the
 /// cards: insert SLOT, remove SLOT, list, quit.

@@ -1,23 +1,15 @@
 //! What `vreader run` and `vreader serve` share: the options of a world, and its cards.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::path::PathBuf;
 
 use vreader::{
     attach::pcsc::Slots,
-    reader::{AutoPowerOff, InsertedCard, ReaderSettings, Settings},
-    run::{Control, World, WorldSettings, control::Host, ready_card},
+    reader::{AutoPowerOff, ReaderSettings, Settings},
+    run::{CardSource, Control, DEFAULT_READER, World, WorldSettings},
+    trace::Secrets,
 };
 
-use super::{Failure, card_source::CardSource};
-
-/// What a reader is called unless it is told.
-pub(super) const DEFAULT_READER: &str = "vreader";
-
-/// New cards that are kept for the next time, of one profile. More than a world usually has.
-const KEPT_CARDS: u64 = 16;
+use super::Failure;
 
 /// Readers and cards of a world.
 #[derive(clap::Args)]
@@ -43,25 +35,29 @@ pub(super) struct WorldArguments {
     /// Makes new cards, and everything that is drawn at random, repeatable
     #[arg(long)]
     seed: Option<u64>,
+    /// A file that gets everything that passes, an event a line in JSON, with PINs hidden: see `vreader trace`
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Keep PINs and keys in the trace
+    #[arg(long)]
+    trace_secrets: bool,
 }
 
 impl WorldArguments {
     /// The world with its readers, cards and control socket, which goes first. `stop` is what `vreader ctl stop` does.
     pub(super) fn start(&self, stop: Option<fn()>) -> Result<(World, Control), Failure> {
-        let shelf = Shelf { seed: self.seed, taken: AtomicU64::new(0) };
-        // Before the world: a card that cannot be had is told at once.
-        let cards = self.sources().iter().map(|source| shelf.card(source)).collect::<Result<Vec<_>, _>>()?;
-        let world = World::start(&WorldSettings {
+        let world = World::with(&WorldSettings {
             readers: Settings { auto_power_off: self.auto_power_off, ..Settings::default() },
             slots: self.slots.unwrap_or_else(Slots::of_this_system),
             seed: self.seed,
+            trace: self.trace.clone(),
+            secrets: if self.trace_secrets { Secrets::Shown } else { Secrets::Hidden },
         })?;
         let empty = (0..self.empty).map(|_| None);
-        for (number, card) in cards.into_iter().map(Some).chain(empty).enumerate() {
-            world.readers().add(self.reader(number), card)?;
+        for (number, card) in self.sources().iter().map(Some).chain(empty).enumerate() {
+            world.add(self.reader(number), card)?;
         }
-        let host = WorldHost { shelf, stop };
-        let control = Control::start(&world.control_socket(), Arc::clone(world.readers()), host)?;
+        let control = Control::start(&world, stop)?;
         Ok((world, control))
     }
 
@@ -78,48 +74,6 @@ impl WorldArguments {
             Some(pin) => reader.with_pin_pad(pin),
             None => reader,
         }
-    }
-}
-
-/// Where the cards of a world come from. Two cards of one profile are two cards.
-struct Shelf {
-    seed: Option<u64>,
-    taken: AtomicU64,
-}
-
-impl Shelf {
-    fn card(&self, source: &CardSource) -> Result<Box<dyn InsertedCard>, Failure> {
-        let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        let seed = self.seed.map(|seed| seed.wrapping_add(number));
-        let make = || source.open(seed);
-        let mut card = match source {
-            CardSource::Profile(profile) if number < KEPT_CARDS => {
-                let kind = if seed.is_some() { "seeded-" } else { "" };
-                ready_card(&format!("{}-{kind}{number}", profile.name), seed, make)?
-            }
-            _ => make()?,
-        };
-        // Also what the card draws from now on.
-        if let Some(seed) = seed {
-            card.seed(seed);
-        }
-        Ok(Box::new(card))
-    }
-}
-
-struct WorldHost {
-    shelf: Shelf,
-    stop: Option<fn()>,
-}
-
-impl Host for WorldHost {
-    fn card(&self, name: &str) -> Result<Box<dyn InsertedCard>, String> {
-        let source = CardSource::named(name);
-        self.shelf.card(&source).map_err(|Failure(reason)| reason)
-    }
-
-    fn stop(&self) -> Option<fn()> {
-        self.stop
     }
 }
 

@@ -1,5 +1,7 @@
 //! A card as a reader sees it: contacts, an answer to reset, and APDUs.
 
+use card_sim::refusal::Rule;
+
 /// A card that can be put into a slot.
 ///
 /// Attachments use cards only through this trait, so that they hold no card logic. Commands may take as long as they
@@ -19,4 +21,9 @@ pub trait InsertedCard: Send {
 
     /// Runs one command APDU and returns the response APDU: at least the two status bytes, at most 65,535 bytes.
     fn transmit(&mut self, command: &[u8]) -> Vec<u8>;
+
+    /// The rule that the last command broke, if the card refused it and tells why. No client sees it; traces do.
+    fn broken_rule(&self) -> Option<&'static Rule> {
+        None
+    }
 }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::InsertedCard;
+use super::{ClientId, InsertedCard};
 
 /// Which loan a card is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,7 @@ pub struct LeaseId(pub(super) u64);
 pub struct Lease {
     pub(super) id: LeaseId,
     pub(super) device: u64,
+    pub(super) client: ClientId,
     pub(super) context: u32,
     pub(super) handle: u32,
     pub(super) card: Box<dyn InsertedCard>,

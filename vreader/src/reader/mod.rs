@@ -45,7 +45,7 @@ mod tests;
 pub use card::InsertedCard;
 pub use code::{Refusal, ReturnCode};
 pub use lease::{Control, Lease, LeaseId, Removed};
-pub use observe::{Event, Observer, What};
+pub use observe::{Event, Observer, Peer, What};
 pub use queue::{Ticket, Turn};
 pub use readers::{ClientId, Connection, ManageError, Readers};
 pub use request::{Disposition, Initialization, Protocol, Protocols, ShareMode};

@@ -1,8 +1,11 @@
 //! Who wants to know everything that happens: the door for traces.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use card_sim::refusal::Rule;
 use zeroize::Zeroizing;
+
+use super::ClientId;
 
 /// Somebody who is told what happens, in the order in which it happens, and never while a lock of the reader is held.
 ///
@@ -20,8 +23,19 @@ pub struct Event {
     pub at: Duration,
     /// The reader's full name.
     pub reader: String,
+    /// Who did it, if it was a client that told its name.
+    pub client: Option<Arc<Peer>>,
     /// What.
     pub what: What,
+}
+
+/// The program at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name, as the system knows it.
+    pub name: String,
+    /// The number of its process.
+    pub process: i32,
 }
 
 /// What happened in a reader.
@@ -50,41 +64,61 @@ pub enum What {
     },
     /// A handle was opened.
     Connected {
-        /// The handle's context.
-        context: u32,
+        /// Whose handle it is.
+        client: ClientId,
         /// The handle.
         handle: u32,
     },
     /// A handle was closed.
     Disconnected {
-        /// The handle's context.
-        context: u32,
+        /// Whose handle it was.
+        client: ClientId,
         /// The handle.
         handle: u32,
     },
     /// A transaction began, or another one inside it.
     Began {
+        /// Whose handle it is.
+        client: ClientId,
         /// The handle.
         handle: u32,
     },
     /// A transaction ended.
     Ended {
+        /// Whose handle it is.
+        client: ClientId,
         /// The handle.
         handle: u32,
     },
     /// The card ran a command.
     Command {
-        /// The handle's context.
-        context: u32,
+        /// Whose handle it is.
+        client: ClientId,
         /// The handle.
         handle: u32,
         /// The command, with all that is secret in it.
         command: Zeroizing<Vec<u8>>,
         /// The answer; nothing if the card left before it answered.
         answer: Option<Zeroizing<Vec<u8>>>,
+        /// The rule that the command broke, if the card refused it and tells why.
+        rule: Option<&'static Rule>,
         /// How long the card took.
         duration: Duration,
     },
     /// The card's code failed, and the card is gone: a defect of the card.
     Broken,
+}
+
+impl What {
+    /// Whose doing it was, if it was a client's.
+    pub(super) fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Connected { client, .. }
+            | Self::Disconnected { client, .. }
+            | Self::Began { client, .. }
+            | Self::Ended { client, .. }
+            | Self::Command { client, .. } => Some(*client),
+            _ => None,
+        }
+    }
 }

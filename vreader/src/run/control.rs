@@ -9,14 +9,20 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::readers::{ReaderReport, Readers};
+use super::{
+    CardSource, World,
+    cards::Shelf,
+    readers::{ReaderReport, Readers},
+};
 use crate::{
     attach::local::{LocalServer, Serve, SocketError},
     reader::{InsertedCard, ReaderSettings},
+    trace::{Event, Recorder},
 };
 
 /// The control socket's name, in the folder of the PC/SC socket.
@@ -25,8 +31,14 @@ const NAME: &str = "control";
 /// Connections at one time.
 const MOST_CONNECTIONS: usize = 64;
 
-/// Longest order or answer, in bytes.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// Longest order, in bytes.
+const LONGEST_ORDER: u64 = 64 * 1024;
+
+/// Longest answer, in bytes: as many events as are kept, and one that is larger than all of them.
+const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// Longest wait for an event. Whoever waits longer asks again.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What to do to a world. A reader is given as [`Readers::find`] takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +84,15 @@ pub enum Order {
         /// Which reader.
         reader: Option<String>,
     },
+    /// Tell what happened.
+    Trace {
+        /// After the event with this number; without it, from the first that is kept.
+        #[serde(default)]
+        after: u64,
+        /// Wait so long for the first event, in milliseconds, if there is none; at most a minute.
+        #[serde(default)]
+        wait_ms: u64,
+    },
     /// End the world.
     Stop {},
 }
@@ -82,17 +103,10 @@ pub enum Order {
 pub enum Answer {
     /// It was done; these are the readers now.
     Done(Vec<ReaderReport>),
+    /// What happened. Numbers that are missing were not kept.
+    Trace(Vec<Event>),
     /// It was not done, for this reason.
     Refused(String),
-}
-
-/// What a control socket needs of the program around it.
-pub trait Host: Send + Sync + 'static {
-    /// A card from the name of a file or a profile, or the reason why there is none.
-    fn card(&self, name: &str) -> Result<Box<dyn InsertedCard>, String>;
-
-    /// What begins to end the world, if an order may do that. It is called when the order is answered.
-    fn stop(&self) -> Option<fn()>;
 }
 
 /// Why an order did not reach a world.
@@ -129,9 +143,16 @@ pub struct Control {
 }
 
 impl Control {
-    /// Opens the socket for the readers of a world.
-    pub fn start(path: &Path, readers: Arc<Readers>, host: impl Host) -> Result<Self, SocketError> {
-        let socket = LocalServer::start(path, "control", MOST_CONNECTIONS, Orders { readers, host })?;
+    /// Opens the socket of a world. `stop` begins to end the world, if an order may do that; it is called when the order
+    /// is answered.
+    pub fn start(world: &World, stop: Option<fn()>) -> Result<Self, SocketError> {
+        let orders = Orders {
+            readers: Arc::clone(world.readers()),
+            recorder: Arc::clone(world.recorder()),
+            shelf: Arc::clone(world.shelf()),
+            stop,
+        };
+        let socket = LocalServer::start(&world.control_socket(), "control", MOST_CONNECTIONS, orders)?;
         Ok(Self { _socket: socket })
     }
 }
@@ -151,7 +172,7 @@ pub fn order(path: &Path, order: &Order) -> Result<Answer, ControlError> {
     let mut answer = String::new();
     stream
         .write_all(line.as_bytes())
-        .and_then(|()| BufReader::new(stream).take(LONGEST_LINE).read_line(&mut answer))
+        .and_then(|()| BufReader::new(stream).take(LONGEST_ANSWER).read_line(&mut answer))
         .ok()
         .filter(|length| *length > 0)
         .ok_or_else(|| ControlError::Ended { path: path.into() })?;
@@ -159,17 +180,19 @@ pub fn order(path: &Path, order: &Order) -> Result<Answer, ControlError> {
 }
 
 /// What the connections have in common.
-struct Orders<H> {
+struct Orders {
     readers: Arc<Readers>,
-    host: H,
+    recorder: Arc<Recorder>,
+    shelf: Arc<Shelf>,
+    stop: Option<fn()>,
 }
 
-impl<H: Host> Serve for Orders<H> {
+impl Serve for Orders {
     fn serve(&self, stream: &Arc<UnixStream>) {
         let mut lines = BufReader::new(&**stream);
         loop {
             let mut line = String::new();
-            match (&mut lines).take(LONGEST_LINE).read_line(&mut line) {
+            match (&mut lines).take(LONGEST_ORDER).read_line(&mut line) {
                 Ok(1..) if line.ends_with('\n') => {}
                 // The end, half a line, or one that is too long.
                 _ => return,
@@ -179,7 +202,7 @@ impl<H: Host> Serve for Orders<H> {
             if reply(stream, &self.answer(order)).is_err() {
                 return;
             }
-            if let Some(stop) = self.host.stop().filter(|_| stops) {
+            if let Some(stop) = self.stop.filter(|_| stops) {
                 stop();
             }
         }
@@ -191,10 +214,18 @@ impl<H: Host> Serve for Orders<H> {
     }
 }
 
-impl<H: Host> Orders<H> {
+impl Orders {
     fn answer(&self, order: Result<Order, serde_json::Error>) -> Answer {
-        let order = order.map_err(|error| format!("this is no order: {error}"));
-        match order.and_then(|order| self.carry_out(order)) {
+        let done = match order {
+            Ok(Order::Trace { after, wait_ms }) => {
+                self.readers.service().flush();
+                let patience = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
+                return Answer::Trace(self.recorder.wait_after(after, patience));
+            }
+            Ok(order) => self.carry_out(order),
+            Err(error) => Err(format!("this is no order: {error}")),
+        };
+        match done {
             Ok(()) => Answer::Done(self.readers.list()),
             Err(reason) => Answer::Refused(reason),
         }
@@ -202,21 +233,23 @@ impl<H: Host> Orders<H> {
 
     fn carry_out(&self, order: Order) -> Result<(), String> {
         let find = |reader: Option<String>| self.readers.find(reader.as_deref()).map_err(in_words);
-        let open = |card: Option<String>| card.map(|card| self.host.card(&card)).transpose();
+        let card = |name: String| -> Result<Box<dyn InsertedCard>, String> {
+            Ok(Box::new(self.shelf.card(&CardSource::named(&name)).map_err(in_words)?))
+        };
         match order {
-            Order::List {} => Ok(()),
-            Order::Insert { reader, card } => {
+            Order::List {} | Order::Trace { .. } => Ok(()),
+            Order::Insert { reader, card: wanted } => {
                 let reader = find(reader)?;
-                self.readers.insert(&reader, open(card)?).map_err(in_words)
+                self.readers.insert(&reader, wanted.map(card).transpose()?).map_err(in_words)
             }
             Order::Remove { reader } => self.readers.remove(&find(reader)?).map_err(in_words),
-            Order::Swap { reader, card } => {
+            Order::Swap { reader, card: wanted } => {
                 let reader = find(reader)?;
-                self.readers.swap(&reader, self.host.card(&card)?).map_err(in_words)
+                self.readers.swap(&reader, card(wanted)?).map_err(in_words)
             }
             Order::Reset { reader } => self.readers.reset(&find(reader)?).map_err(in_words),
-            Order::AddReader { name, card, pin_pad } => {
-                let card = open(card)?;
+            Order::AddReader { name, card: wanted, pin_pad } => {
+                let card = wanted.map(card).transpose()?;
                 let reader = ReaderSettings::new(name);
                 let reader = match pin_pad {
                     Some(pin) => reader.with_pin_pad(pin),
@@ -225,7 +258,7 @@ impl<H: Host> Orders<H> {
                 self.readers.add(reader, card).map(drop).map_err(in_words)
             }
             Order::RemoveReader { reader } => self.readers.unplug(&find(reader)?).map_err(in_words),
-            Order::Stop {} if self.host.stop().is_some() => Ok(()),
+            Order::Stop {} if self.stop.is_some() => Ok(()),
             Order::Stop {} => Err("this world ends with its program, not before".into()),
         }
     }
@@ -256,6 +289,8 @@ mod tests {
                 r#"{"do":"add_reader","name":"Desk"}"#,
                 Order::AddReader { name: "Desk".into(), card: None, pin_pad: None },
             ),
+            (r#"{"do":"trace"}"#, Order::Trace { after: 0, wait_ms: 0 }),
+            (r#"{"do":"trace","after":3,"wait_ms":50}"#, Order::Trace { after: 3, wait_ms: 50 }),
             (r#"{"do":"stop"}"#, Order::Stop {}),
         ];
         for (line, order) in table {

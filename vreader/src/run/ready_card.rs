@@ -32,7 +32,7 @@ const FRESH: Duration = Duration::from_hours(365 * 24);
 /// The card that was made before under this name and for this seed, or the one that `make` makes.
 ///
 /// A name stands for one way to make a card, and is a file name. One card is kept under it: that of the last seed.
-pub fn ready_card<E>(
+pub(super) fn ready_card<E>(
     name: &str,
     seed: Option<u64>,
     make: impl FnOnce() -> Result<EmulatedCard, E>,

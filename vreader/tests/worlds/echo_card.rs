@@ -61,7 +61,7 @@ pub(crate) fn world() -> (World, String) {
 
 /// A world with one reader.
 pub(crate) fn world_with(slots: Slots, card: Option<Box<dyn InsertedCard>>) -> (World, String) {
-    let world = World::start(&WorldSettings { slots, ..WorldSettings::default() }).expect("a world");
+    let world = World::with(&WorldSettings { slots, ..WorldSettings::default() }).expect("a world");
     let name = world.readers().add(ReaderSettings::new("Echo"), card).expect("a reader");
     (world, name)
 }

@@ -25,6 +25,8 @@ mod waiting;
 
 use std::{fmt, fs, io::Write, os::unix::net::UnixStream, path::Path, str::FromStr, sync::Arc};
 
+use rustix::net::sockopt::socket_peercred;
+
 use self::{
     connection::{Connection, End},
     dialect::Dialect,
@@ -33,7 +35,7 @@ use self::{
 };
 pub use super::local::SocketError;
 use super::local::{LocalServer, Serve};
-use crate::reader::{ReturnCode, Service};
+use crate::reader::{Peer, ReturnCode, Service};
 
 /// The environment variable by which libpcsclite finds the socket (1.6.5 and later).
 pub const SOCKET_VARIABLE: &str = "PCSCLITE_CSOCK_NAME";
@@ -117,7 +119,11 @@ struct Clients {
 
 impl Serve for Clients {
     fn serve(&self, stream: &Arc<UnixStream>) {
-        match Connection::new(stream, self.service.client(), self.slots.count()).run() {
+        let client = match peer(stream) {
+            Some(peer) => self.service.client_of(peer),
+            None => self.service.client(),
+        };
+        match Connection::new(stream, client, self.slots.count()).run() {
             End::Request(RequestError::End) => {}
             end => tracing::debug!(%end, "a client was disconnected"),
         }
@@ -131,6 +137,13 @@ impl Serve for Clients {
         // Twelve bytes fit into the buffer of a new connection; a client that is gone already need not be told.
         let _ = stream.write_all(&refusal.bytes());
     }
+}
+
+/// The program that connected, for traces.
+fn peer(stream: &UnixStream) -> Option<Peer> {
+    let process = socket_peercred(stream).ok()?.pid.as_raw_nonzero().get();
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(Peer { name: name.trim_end().to_owned(), process })
 }
 
 #[cfg(test)]

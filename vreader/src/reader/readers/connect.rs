@@ -96,7 +96,7 @@ impl Readers {
         if let Some(device) = self.device(id) {
             device.attach(number, exclusive);
         }
-        self.note(id, What::Connected { context, handle: number });
+        self.note(id, What::Connected { client, handle: number });
         Ok(Connection { handle: number, protocol })
     }
 
@@ -232,13 +232,16 @@ impl Readers {
     fn close_handle(&mut self, handle: u32) {
         let until = self.end_of_grace();
         let Some(Handle { context, device }) = self.handles.remove(&handle) else { return };
+        let client = self.owner_of(context);
         if let Some(context) = self.contexts.get_mut(&context) {
             context.handles.retain(|other| *other != handle);
         }
         if let Some(device) = self.device(device) {
             device.detach(handle, until);
         }
-        self.note(device, What::Disconnected { context, handle });
+        if let Some(client) = client {
+            self.note(device, What::Disconnected { client, handle });
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Readers {
             return Poll::Ready(Err(ReturnCode::NotTransacted.into()));
         }
         let card = device.slot.lend(id).ok_or(ReturnCode::NoSmartcard)?;
-        Poll::Ready(Ok(Lease { id, device: device.id, context, handle, card, new_pin: None }))
+        Poll::Ready(Ok(Lease { id, device: device.id, client, context, handle, card, new_pin: None }))
     }
 
     /// The second half of SCardTransmit: takes back the card and what it did in `duration`.
@@ -85,12 +85,13 @@ impl Readers {
         answer: &[u8],
         duration: Duration,
     ) -> Option<Box<dyn InsertedCard>> {
-        let Lease { id, device: device_id, context, handle, mut card, new_pin } = lease;
+        let Lease { id, device: device_id, client, handle, mut card, new_pin, .. } = lease;
         let in_slot = self.device(device_id).is_some_and(|device| device.slot.has_lent(id));
         if self.events.is_some() {
             let answer = in_slot.then(|| Zeroizing::new(answer.to_vec()));
             let command = Zeroizing::new(command.to_vec());
-            self.note(device_id, What::Command { context, handle, command, answer, duration });
+            let rule = card.broken_rule();
+            self.note(device_id, What::Command { client, handle, command, answer, rule, duration });
         }
         let evicted = match self.device(device_id) {
             Some(device) if in_slot => {

@@ -11,6 +11,7 @@ mod manage;
 mod transaction;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use rand_core::Rng;
 use super::device::Device;
 use super::lease::LeaseId;
 use super::request::check_scope;
-use super::{Event, Refusal, ReturnCode, Settings, Snapshot, Ticket, Turn, What};
+use super::{Event, Peer, Refusal, ReturnCode, Settings, Snapshot, Ticket, Turn, What};
 use crate::random::CardRng;
 
 pub use connect::Connection;
@@ -28,6 +29,14 @@ pub use manage::ManageError;
 /// Whom a context belongs to: one connection of an attachment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u64);
+
+#[cfg(test)]
+impl ClientId {
+    /// A client that nobody has.
+    pub(crate) fn for_tests(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// A context.
 struct Context {
@@ -50,6 +59,8 @@ pub struct Readers {
     now: Duration,
     devices: Vec<Device>,
     contexts: BTreeMap<u32, Context>,
+    /// The clients that told who they are.
+    peers: BTreeMap<ClientId, Arc<Peer>>,
     handles: BTreeMap<u32, Handle>,
     /// Numbers for clients, readers, tickets and leases: never given twice.
     next_number: u64,
@@ -69,6 +80,7 @@ impl Readers {
             now: Duration::ZERO,
             devices: Vec::new(),
             contexts: BTreeMap::new(),
+            peers: BTreeMap::new(),
             handles: BTreeMap::new(),
             next_number: 0,
             change: 0,
@@ -164,7 +176,10 @@ impl Readers {
             changed |= std::mem::take(&mut device.changed);
             let notes = std::mem::take(&mut device.notes).into_iter();
             if let Some(events) = &mut self.events {
-                events.extend(notes.map(|what| Event { at: self.now, reader: device.name.clone(), what }));
+                events.extend(notes.map(|what| {
+                    let client = what.client().and_then(|client| self.peers.get(&client).cloned());
+                    Event { at: self.now, reader: device.name.clone(), client, what }
+                }));
             }
             self.ready.extend(device.whose_turn());
         }
@@ -180,6 +195,11 @@ impl Readers {
     /// A new client.
     pub fn new_client(&mut self) -> ClientId {
         ClientId(next(&mut self.next_number))
+    }
+
+    /// What a client's doings are told under.
+    pub fn introduce(&mut self, client: ClientId, peer: Peer) {
+        self.peers.insert(client, Arc::new(peer));
     }
 
     /// SCardEstablishContext.
@@ -230,6 +250,7 @@ impl Readers {
                 return Poll::Pending;
             }
         }
+        self.peers.remove(&client);
         Poll::Ready(())
     }
 

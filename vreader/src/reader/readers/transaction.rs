@@ -33,7 +33,7 @@ impl Readers {
             return Poll::Pending;
         }
         device.enter(handle);
-        device.notes.push(What::Began { handle });
+        device.notes.push(What::Began { client, handle });
         Poll::Ready(Ok(()))
     }
 
@@ -79,7 +79,7 @@ impl Readers {
         }
         let unlocked = device.leave(handle);
         if unlocked.is_ok() {
-            device.notes.push(What::Ended { handle });
+            device.notes.push(What::Ended { client, handle });
         }
         outcome?;
         unlocked?;

@@ -5,7 +5,9 @@ use std::task::Poll;
 
 use super::Change;
 use super::shared::{Patience, Shared, Watch};
-use crate::reader::{ClientId, Connection, Control, Protocol, Readers, Refusal, ReturnCode, Snapshot, Turn};
+use crate::reader::{
+    ClientId, Connection, Control, Peer, Protocol, Readers, Refusal, ReturnCode, Snapshot, Turn,
+};
 
 /// A client: its contexts, its handles, its wait for changes.
 ///
@@ -19,8 +21,14 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let id = shared.with(|world| world.readers.new_client());
+    pub(super) fn new(shared: Arc<Shared>, peer: Option<Peer>) -> Self {
+        let id = shared.with(|world| {
+            let id = world.readers.new_client();
+            if let Some(peer) = peer {
+                world.readers.introduce(id, peer);
+            }
+            id
+        });
         Self { shared, id, alive: None }
     }
 

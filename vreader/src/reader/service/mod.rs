@@ -17,7 +17,9 @@ use std::time::Duration;
 pub use client::Client;
 
 use self::shared::Shared;
-use super::{InsertedCard, ManageError, Observer, PinPad, ReaderSettings, Readers, Settings, Snapshot, Turn};
+use super::{
+    InsertedCard, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings, Snapshot, Turn,
+};
 use crate::random::CardRng;
 
 /// Why a card could not be put in, and the card.
@@ -85,7 +87,12 @@ impl Service {
 
     /// A new client: one connection of an attachment.
     pub fn client(&self) -> Client {
-        Client::new(Arc::clone(&self.shared))
+        Client::new(Arc::clone(&self.shared), None)
+    }
+
+    /// The same, with a name under which observers hear of it.
+    pub fn client_of(&self, peer: Peer) -> Client {
+        Client::new(Arc::clone(&self.shared), Some(peer))
     }
 
     /// All readers, and which moment this is.
@@ -97,6 +104,11 @@ impl Service {
     /// the present moment.
     pub fn wait_for_change(&self, seen: u64, patience: Duration) -> u64 {
         self.shared.wait_for_change(seen, patience)
+    }
+
+    /// Returns when the observer was told of all that has happened.
+    pub fn flush(&self) {
+        self.shared.flush();
     }
 
     /// Unplugs all readers, drops their cards and ends all waits; from now on calls of clients answer SERVICE_STOPPED.

@@ -172,6 +172,14 @@ impl Shared {
         }
     }
 
+    /// Waits until the observer was told of all that has happened. Another thread that tells it is soon done.
+    pub(super) fn flush(&self) {
+        self.tell();
+        while self.lock().telling {
+            std::thread::yield_now();
+        }
+    }
+
     // Waiting.
 
     /// Makes a call as often as it takes. An error is the end of patience: SHARING_VIOLATION when the time is over,
