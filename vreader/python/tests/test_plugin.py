@@ -88,7 +88,7 @@ def test_the_report_of_a_failure_tells_what_happened_to_the_card(pytester: pytes
     result.stdout.fnmatch_lines(
         [
             "*- vreader: <World at *",
-            "*pkcs11-tool*VERIFY PIN*00200080*> 63C2*2 tries left*",
+            "*pkcs11-tool*VERIFY PIV PIN -> 63C2 (verification failed, 2 tries left)*",
             "*vreader 00 00*removed*",
             "*- vreader: <World at *",
             "no world listens at *",

@@ -62,10 +62,10 @@ def test_a_wrong_and_a_right_pin_and_what_the_trace_tells(vreader_here: World) -
     assert send(connection, verify("123456")) == "9000"
     connection.disconnect()
     connection.release()
-    tried = [event for event in vreader_here.trace(after=mark) if event.meaning == "VERIFY PIN"]
+    tried = [event for event in vreader_here.trace(after=mark) if event.meaning == "VERIFY PIV PIN"]
     assert [event.answer for event in tried] == ["63C2", "9000"]
     assert [event.command for event in tried] == ["0020008008" + 8 * "**"] * 2
-    assert (tried[0].reader, tried[0].status) == ("vreader 00 00", "2 tries left")
+    assert tried[0].status == "63C2 (verification failed, 2 tries left)"
     assert "SP 800-73-5" in (tried[0].rule or "") and tried[1].rule is None
 
 

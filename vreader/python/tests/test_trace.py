@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
@@ -22,14 +21,15 @@ def login(world: World, pin: str) -> None:
 
 def test_a_login_is_seen_and_its_pin_is_not(vreader_world: World) -> None:
     login(vreader_world, "999999")
-    wrong = vreader_world.wait_for("command", meaning="VERIFY PIN", answer="63C2")
+    wrong = vreader_world.wait_for("command", meaning="VERIFY PIV PIN", answer="63C2")
     assert wrong.command == "0020008008" + 8 * "**"
-    assert (wrong.reader, wrong.client, wrong.status) == ("vreader 00 00", "pkcs11-tool", "2 tries left")
-    assert wrong.process is not None and wrong.took_us is not None
+    assert (wrong.reader, wrong.client) == ("vreader 00 00", "pkcs11-tool")
+    assert wrong.status == "63C2 (verification failed, 2 tries left)"
+    assert wrong.process is not None and wrong.took_us is not None and "SP 800-73-5" in (wrong.rule or "")
     login(vreader_world, "123456")
-    right = vreader_world.wait_for("command", meaning="VERIFY PIN", answer="9000", after=wrong.number)
+    right = vreader_world.wait_for("command", meaning="VERIFY PIV PIN", answer="9000", after=wrong.number)
     assert right.rule is None
-    assert "VERIFY PIN" in vreader_world.commands(client="pkcs11-tool")
+    assert "VERIFY PIV PIN" in vreader_world.commands(client="pkcs11-tool")
     assert vreader_world.commands(client="opensc-tool") == []
     assert not any("393939" in str(event) for event in vreader_world.trace())
 
@@ -63,12 +63,12 @@ def test_what_does_not_come_is_told_with_what_came(vreader_world: World) -> None
         vreader_world.wait_for("inserted", after=vreader_world.mark(), timeout=0.1)
     assert "'kind': 'inserted'" in str(nothing.value) and "nothing" in str(nothing.value)
     with pytest.raises(TimeoutError, match="removed"):
-        vreader_world.wait_for("command", meaning="VERIFY PIN", timeout=0)
+        vreader_world.wait_for("command", meaning="VERIFY PIV PIN", timeout=0)
     with pytest.raises(TypeError, match="events have no colour; they have .*meaning"):
         vreader_world.wait_for("command", colour="red")
 
 
-def test_many_events_come_in_pieces(vreader_world: World) -> None:
+def test_many_events_are_kept(vreader_world: World) -> None:
     for _ in range(150):
         vreader_world.remove()
         vreader_world.insert()
@@ -86,8 +86,20 @@ def test_a_trace_file_is_kept(vreader_worlds: Callable[..., World], tmp_path: Pa
 
 
 def test_an_event_of_a_later_version_is_read() -> None:
-    event = Event.from_json({"number": 1, "at_us": 1_500_000, "event": "removed", "reader": "Desk 00 00", "colour": 1})
-    assert event == Event(1, 1_500_000, "removed", reader="Desk 00 00")
-    assert str(event) == "   1  1.500000 s  Desk 00 00  removed"
-    command = Event(2, 2, "command", client=Path(sys.executable).name, command="00A4", answer="6A82", meaning="SELECT")
-    assert "SELECT  00A4 -> 6A82" in str(command)
+    value = {"number": 1, "at_us": 1_500_000, "event": "removed", "reader": "Desk 00 00", "colour": 1}
+    event = Event.from_json(value)
+    assert event == Event(1, 1_500_000, "Desk 00 00", "removed")
+
+
+def test_events_are_lines_for_people() -> None:
+    def line(kind: str, **fields: Any) -> str:
+        return str(Event(1, 1_500_000, "Desk 00 00", kind, **fields))
+
+    assert line("transaction_began") == "    1.500000  Desk 00 00  transaction began"
+    assert line("connected", client="ssh", process=7) == "    1.500000  Desk 00 00  ssh[7]  connected"
+    assert line("reset", atr="3B80").endswith("reset: 3B80") and line("reset", atr="").endswith("it does not answer")
+    verify = {"meaning": "VERIFY PIV PIN", "status": "63C2 (verification failed, 2 tries left)", "rule": "a rule"}
+    assert line("command", **verify).endswith(
+        "VERIFY PIV PIN -> 63C2 (verification failed, 2 tries left); rule: a rule"
+    )
+    assert line("command", meaning="SELECT PIV").endswith("SELECT PIV -> no answer")

@@ -13,13 +13,14 @@ class Event:
 
     ``kind`` is one of ``command``, ``plugged_in``, ``unplugged``, ``inserted``, ``removed``, ``powered_on``,
     ``powered_off``, ``reset``, ``connected``, ``disconnected``, ``transaction_began``, ``transaction_ended``, ``broken``.
-    Bytes are in hex. PINs and other secrets are ``**``, one for each byte.
+    ``command``, ``answer`` and ``atr`` are in hex; PINs and keys are ``**``, one for each byte. ``meaning`` and ``status``
+    say command and answer in words, ``rule`` why the card refused.
     """
 
     number: int
     at_us: int
+    reader: str
     kind: str
-    reader: Optional[str] = None
     client: Optional[str] = None
     process: Optional[int] = None
     command: Optional[str] = None
@@ -40,13 +41,18 @@ class Event:
         return all(getattr(self, field) == value for field, value in wanted.items())
 
     def __str__(self) -> str:
-        """One line for people."""
-        words = [f"{self.number:4} {self.at_us / 1_000_000:9.6f} s", self.reader or "", self.client or ""]
-        words.append(self.meaning or self.kind)
-        if self.command is not None:
-            words.append(f"{self.command} -> {self.answer}")
-        words.extend(word for word in (self.atr, self.status, self.rule) if word)
-        return "  ".join(word for word in words if word)
+        """One line for people, as ``vreader ctl trace`` prints it."""
+        words = [f"{self.at_us / 1_000_000:12.6f}", self.reader]
+        if self.client is not None:
+            words.append(f"{self.client}[{self.process}]")
+        return "  ".join([*words, self._what()])
+
+    def _what(self) -> str:
+        if self.kind != "command":
+            what = self.kind.replace("_", " ")
+            return what if self.atr is None else f"{what}: {self.atr or 'it does not answer'}"
+        told = f"{self.meaning} -> {self.status or 'no answer'}"
+        return told if self.rule is None else f"{told}; rule: {self.rule}"
 
 
 FIELDS = frozenset(field.name for field in dataclasses.fields(Event))

@@ -169,13 +169,11 @@ class World:
     # What happened
 
     def trace(self, after: int = 0) -> Events:
-        """The events so far; ``after`` leaves out those up to this number, such as ``mark()`` gives."""
-        events: Events = []
-        more = True
-        while more:
-            got, more = self._events(events[-1].number if events else after, 0.0)
-            events += got
-        return events
+        """The events so far, as far as they are kept (about the last 3,000).
+
+        ``after`` leaves out those up to this number, such as ``mark()`` gives.
+        """
+        return self._events(after, 0.0)
 
     def mark(self) -> int:
         """The number of the last event: what comes now is ``trace(after=mark)``."""
@@ -183,12 +181,12 @@ class World:
         return events[-1].number if events else 0
 
     def commands(self, *, client: Optional[str] = None, after: int = 0) -> Strings:
-        """What the commands to cards meant, such as ``"VERIFY PIN"``, in order; of one program if it is named."""
+        """What the commands to cards meant, such as ``"VERIFY PIV PIN"``, in order; of one program if it is named."""
         wanted = {"kind": "command"} if client is None else {"kind": "command", "client": client}
         return [event.meaning or event.command or "" for event in self.trace(after) if event.has(wanted)]
 
     def wait_for(self, kind: str, *, after: int = 0, timeout: float = 10.0, **wanted: Any) -> Event:
-        """The first event of this kind with these fields, such as ``wait_for("command", meaning="VERIFY PIN")``.
+        """The first event of this kind with these fields, such as ``wait_for("command", meaning="VERIFY PIV PIN")``.
 
         It may have happened already, unless ``after`` leaves it out. Raises ``NothingSeen`` after ``timeout`` seconds.
         """
@@ -200,19 +198,18 @@ class World:
         seen: Events = []
         while True:
             left = end - time.monotonic()
-            got, more = self._events(seen[-1].number if seen else after, min(max(left, 0.0), _LONGEST_WAIT))
+            got = self._events(seen[-1].number if seen else after, min(max(left, 0.0), _LONGEST_WAIT))
             for event in got:
                 if event.has(wanted):
                     return event
             seen += got
-            if left <= 0 and not more:
-                lines = "".join(f"\n  {event}" for event in seen[-20:]) or " nothing"
+            if left <= 0:
+                lines = "".join(f"\n{event}" for event in seen[-20:]) or " nothing"
                 raise NothingSeen(f"no event with {wanted} in {timeout:g} s; the last that happened:{lines}")
 
-    def _events(self, after: int, wait: float) -> tuple[Events, bool]:
+    def _events(self, after: int, wait: float) -> Events:
         order = {"do": "trace", "after": after, "wait_ms": int(wait * 1000)}
-        trace = control.send(self._control, order, control.PATIENCE + wait)["trace"]
-        return [Event.from_json(event) for event in trace["events"]], trace["more"]
+        return [Event.from_json(event) for event in control.send(self._control, order, control.PATIENCE + wait)["trace"]]
 
     def _order(self, do: str, **fields: Optional[str]) -> Readers:
         readers = control.send(self._control, {"do": do, **fields})["done"]

@@ -40,7 +40,7 @@ pub(super) fn cryptography(_: &Place) -> Looked {
 
 /// Makes a world for a moment.
 pub(super) fn sockets(_: &Place) -> Looked {
-    match World::start(&WorldSettings::default()) {
+    match World::with(&WorldSettings::default()) {
         Err(error) => Looked::new(State::Unusable, error.to_string()),
         Ok(world) => {
             let base = world.folder().parent().unwrap_or(Path::new("/")).to_owned();
@@ -51,7 +51,7 @@ pub(super) fn sockets(_: &Place) -> Looked {
     }
 }
 
-/// Where ready-made cards are kept: as `vreader::run::ready_card` documents it.
+/// Where ready-made cards are kept: as `vreader::run` keeps them.
 pub(super) fn cache(_: &Place) -> Looked {
     let set = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
