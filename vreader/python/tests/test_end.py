@@ -113,8 +113,8 @@ def test_ctrl_c_ends_the_test_before_its_world(runtime: Path) -> None:
         """
 import sys, vreader
 with vreader.World() as world:
-    print(world.process_id, flush=True)
     try:
+        print(world.process_id, flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
         print("still", len(world.list()), flush=True)

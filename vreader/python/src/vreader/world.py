@@ -169,7 +169,7 @@ class World:
     # What happened
 
     def trace(self, after: int = 0) -> Events:
-        """The events so far, as far as they are kept (about the last 3,000).
+        """The events so far, as far as they are kept: the last few thousand.
 
         ``after`` leaves out those up to this number, such as ``mark()`` gives.
         """
