@@ -237,6 +237,34 @@ fn every_libpcsclite_is_judged() {
 }
 
 #[test]
+fn each_package_manager_tells_the_version_of_the_library() {
+    for (release, program, script) in [
+        ("ID=debian", "dpkg-query", "test $3 = libpcsclite1 && echo 2.3.3-1"),
+        ("ID=fedora", "rpm", "test $3 = pcsc-lite-libs && echo 2.3.3"),
+        ("ID=arch", "pacman", "test $2 = pcsclite && echo pcsclite 2.3.3-1"),
+        ("ID=suse", "rpm", "test $3 = libpcsclite1 && echo 2.3.3"),
+        (
+            "ID=alpine",
+            "apk",
+            "test $3 = pcsc-lite-libs && echo 'pcsc-lite-libs-2.3.3-r0 x86_64 {pcsc-lite} (BSD) [installed]'",
+        ),
+    ] {
+        let system = System::new(release);
+        system.file("usr/lib/libpcsclite.so.1", READS_VARIABLE);
+        system.program(program, script);
+        let findings = system.findings();
+        let library = one(&findings, "libpcsclite");
+        assert_eq!(
+            (&library["version"], &library["protocol"]),
+            (&"2.3.3".into(), &"4:5".into()),
+            "{release}: {library}"
+        );
+        system.program(program, "echo 9.9.9; exit 1");
+        assert!(one(&system.findings(), "libpcsclite")["version"].is_null(), "{release}: not of a package");
+    }
+}
+
+#[test]
 fn user_namespaces_are_tried_and_the_switch_that_forbids_them_is_named() {
     let system = System::new("ID=debian");
     assert_eq!(states(&system.findings(), "user_namespaces"), ["missing"]);

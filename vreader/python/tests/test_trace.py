@@ -66,6 +66,8 @@ def test_what_does_not_come_is_told_with_what_came(vreader_world: World) -> None
         vreader_world.wait_for("command", meaning="VERIFY PIV PIN", timeout=0)
     with pytest.raises(TypeError, match="events have no colour; they have .*meaning"):
         vreader_world.wait_for("command", colour="red")
+    with pytest.raises(ValueError, match="no kind of event 'insert'; there is .*inserted"):
+        vreader_world.wait_for("insert")  # type: ignore[arg-type]
 
 
 def test_many_events_are_kept(vreader_world: World) -> None:

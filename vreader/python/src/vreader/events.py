@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Literal, Optional, get_args
+
+Kind = Literal[
+    "command",
+    "plugged_in",
+    "unplugged",
+    "inserted",
+    "removed",
+    "powered_on",
+    "powered_off",
+    "reset",
+    "connected",
+    "disconnected",
+    "transaction_began",
+    "transaction_ended",
+    "broken",
+]
 
 
 @dataclass(frozen=True)
 class Event:
     """One event. ``None`` stands for what an event of this kind does not have.
 
-    ``kind`` is one of ``command``, ``plugged_in``, ``unplugged``, ``inserted``, ``removed``, ``powered_on``,
-    ``powered_off``, ``reset``, ``connected``, ``disconnected``, ``transaction_began``, ``transaction_ended``, ``broken``.
-    ``command``, ``answer`` and ``atr`` are in hex; PINs and keys are ``**``, one for each byte. ``meaning`` and ``status``
-    say command and answer in words, ``rule`` why the card refused.
+    ``kind`` is one of ``Kind``, or what a later vreader adds. ``command``, ``answer`` and ``atr`` are in hex; PINs and
+    keys are ``**``, one for each byte. ``meaning`` and ``status`` say command and answer in words, ``rule`` why the card
+    refused.
     """
 
     number: int
@@ -55,6 +70,7 @@ class Event:
         return told if self.rule is None else f"{told}; rule: {self.rule}"
 
 
+KINDS = frozenset(get_args(Kind))
 FIELDS = frozenset(field.name for field in dataclasses.fields(Event))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 
 from . import control, in_process
 from .errors import NothingSeen
-from .events import FIELDS, Event, known_fields
+from .events import FIELDS, KINDS, Event, Kind, known_fields
 from .process import ServeProcess
 from .program import PathName, find
 
@@ -84,6 +84,8 @@ class World:
             if value is not None:
                 words += [option, os.fspath(value) if isinstance(value, os.PathLike) else str(value)]
         self._process = ServeProcess(words)
+        # The number of the newest event that was ever told: what is asked for again need not be told again.
+        self._newest = 0
 
     def close(self) -> None:
         """Ends the world: its readers are gone, and its folder. A second time it does nothing."""
@@ -177,19 +179,21 @@ class World:
 
     def mark(self) -> int:
         """The number of the last event: what comes now is ``trace(after=mark)``."""
-        events = self.trace()
-        return events[-1].number if events else 0
+        self._events(self._newest, 0.0)
+        return self._newest
 
     def commands(self, *, client: Optional[str] = None, after: int = 0) -> Strings:
         """What the commands to cards meant, such as ``"VERIFY PIV PIN"``, in order; of one program if it is named."""
         wanted = {"kind": "command"} if client is None else {"kind": "command", "client": client}
         return [event.meaning or event.command or "" for event in self.trace(after) if event.has(wanted)]
 
-    def wait_for(self, kind: str, *, after: int = 0, timeout: float = 10.0, **wanted: Any) -> Event:
+    def wait_for(self, kind: Kind, *, after: int = 0, timeout: float = 10.0, **wanted: Any) -> Event:
         """The first event of this kind with these fields, such as ``wait_for("command", meaning="VERIFY PIV PIN")``.
 
         It may have happened already, unless ``after`` leaves it out. Raises ``NothingSeen`` after ``timeout`` seconds.
         """
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind of event {kind!r}; there is {', '.join(sorted(KINDS))}")
         wanted = {"kind": kind, **wanted}
         unknown = wanted.keys() - FIELDS
         if unknown:
@@ -209,7 +213,11 @@ class World:
 
     def _events(self, after: int, wait: float) -> Events:
         order = {"do": "trace", "after": after, "wait_ms": int(wait * 1000)}
-        return [Event.from_json(event) for event in control.send(self._control, order, control.PATIENCE + wait)["trace"]]
+        told = control.send(self._control, order, control.PATIENCE + wait)["trace"]
+        events = [Event.from_json(event) for event in told]
+        if events:
+            self._newest = max(self._newest, events[-1].number)
+        return events
 
     def _order(self, do: str, **fields: Optional[str]) -> Readers:
         readers = control.send(self._control, {"do": do, **fields})["done"]

@@ -139,7 +139,7 @@ const ROWS: &[Row] = &[
         look: Files(&["/usr/lib/*-linux-*/libykcs11.so*", "/usr/lib64/libykcs11.so*", "/usr/lib/libykcs11.so*",
             "/usr/local/lib/libykcs11.so*"]), required: false,
         costs: "trying Yubico's module; no test needs it",
-        package: ["ykcs11", "yubico-piv-tool", "yubico-piv-tool", "yubico-piv-tool", "yubico-piv-tool-libs"] },
+        package: ["ykcs11", "yubico-piv-tool", "yubico-piv-tool", "", "yubico-piv-tool-libs"] },
 
     Row { id: "pcscd", group: Pcscd, what: "pcscd", look: Program("pcscd", &["--version"]), required: false,
         costs: "vreader vpcd, and the tests with a pcscd of their own",
