@@ -35,7 +35,8 @@ class ServeProcess:
     def __init__(self, command: Sequence[str]) -> None:
         # A file, not a pipe: it never fills up, and nobody has to read it.
         self._complaints = tempfile.TemporaryFile()
-        self._owner = True
+        # So that nothing is ended that was never started.
+        self._owner = False
         self._process = subprocess.Popen(
             ["sh", "-c", _HELD, "sh", *command],
             bufsize=0,
@@ -44,6 +45,7 @@ class ServeProcess:
             stderr=self._complaints,
             start_new_session=True,
         )
+        self._owner = True
         _running.add(self)
         try:
             self.socket = self._first_line(command)
@@ -91,8 +93,10 @@ class ServeProcess:
     def _first_line(self, command: Sequence[str]) -> Path:
         """The socket, from the line that is meant for a shell."""
         assert self._process.stdout is not None, "it was asked for"
-        ready, _, _ = select.select([self._process.stdout], [], [], _START_PATIENCE)
-        if not ready:
+        # Not `select`, which knows no descriptor above 1023.
+        output = select.poll()
+        output.register(self._process.stdout, select.POLLIN)
+        if not output.poll(_START_PATIENCE * 1000):
             raise StartFailed(f"{shlex.join(command)}: no world in {_START_PATIENCE:g} s; it said: {self._said()}")
         words = shlex.split(self._process.stdout.readline().decode())
         if len(words) == 2 and words[0] == "export":
