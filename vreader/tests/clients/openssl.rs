@@ -1,11 +1,11 @@
 //! Independent answers: everything here is computed by openssl from certificates and public keys.
 
-use crate::world::World;
+use crate::world::{Attachment, World};
 
 /// What the tests sign.
 pub(crate) const MESSAGE: &str = "message.txt";
 
-impl World {
+impl<A: Attachment> World<A> {
     /// Runs openssl, which must succeed.
     pub(crate) fn openssl<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> String {
         self.client("openssl").args(words).succeeds()
