@@ -1,6 +1,6 @@
 //! `vreader vpcd` itself: restarts, several cards, what it says, and how it ends.
 
-use crate::card::{PIN, WRONG_PIN};
+use crate::card::{PIN, VREADER, WRONG_PIN};
 use crate::pcscd::{Pcscd, READER};
 use crate::world::World;
 
@@ -94,14 +94,14 @@ fn every_way_to_end_leaves_a_valid_card_file() {
         let status = vreader.end_by(&world, signal);
         assert_eq!(status.success(), signal != "KILL", "{signal}: {status}");
         world.wait_for_card(0, false);
-        world.vreader(&["card", "show", "test.card"]).succeeds();
+        world.tool(VREADER).args(["card", "show", "test.card"]).succeeds();
         vreader = world.plug(&["test.card"]);
         assert!(is_at_the_final_try(&world), "the spent tries are on the card after {signal}");
     }
     vreader.say("quit");
     assert!(vreader.ends().success());
     world.wait_for_card(0, false);
-    world.vreader(&["card", "show", "test.card"]).succeeds();
+    world.tool(VREADER).args(["card", "show", "test.card"]).succeeds();
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn an_end_in_the_middle_of_the_work_leaves_a_valid_card_file() {
     assert!(vreader.end_by(&world, "INT").success());
     busy.hear_line("CKR_");
     world.wait_for_card(0, false);
-    world.vreader(&["card", "show", "test.card"]).succeeds();
+    world.tool(VREADER).args(["card", "show", "test.card"]).succeeds();
     let _vreader = world.plug(&["test.card"]);
     world.client("pkcs11-tool").args(["--login", "--pin", PIN, "--test"]).succeeds();
 }

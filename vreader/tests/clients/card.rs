@@ -1,5 +1,6 @@
 //! Cards of a world: made with `vreader card new`, always the same.
 
+use crate::vreader::require;
 use crate::world::{Attachment, World};
 
 /// The program under test.
@@ -13,12 +14,23 @@ pub(crate) const WRONG_PIN: &str = "000000";
 /// The card file of a world with one card.
 pub(crate) const CARD: &str = "test.card";
 
+/// The path of OpenSC's PKCS#11 module, for programs that must be told.
+pub(crate) fn opensc_module() -> String {
+    let path = format!("/usr/lib/{}-linux-gnu/opensc-pkcs11.so", std::env::consts::ARCH);
+    require(&path);
+    path
+}
+
 impl<A: Attachment> World<A> {
     /// Makes a card file, and the certificates of its PKI in the folder `pki`. Always the same card for the
     /// same options.
     pub(crate) fn new_card(&self, file: &str, options: &[&str]) {
         let seed = ["--seed", "1"];
         let seed = if options.contains(&"--seed") { &[][..] } else { &seed };
-        self.vreader(&["card", "new", file, "--export-ca", "pki"]).args(seed).args(options).succeeds();
+        self.tool(VREADER)
+            .args(["card", "new", file, "--export-ca", "pki"])
+            .args(seed)
+            .args(options)
+            .succeeds();
     }
 }

@@ -39,6 +39,14 @@ fn verify(pin: &str) -> String {
     format!("{PIN_STATE}08{digits:F<16}")
 }
 
+/// How often the PIN may still be wrong.
+pub(crate) fn tries_left(world: &World<impl Attachment>) -> u32 {
+    let status = &answers(world, &[SELECT, PIN_STATE])[1].1;
+    // SP 800-73-5 part 2, 3.2.1: 63CX
+    let tries = status.strip_prefix("63C").unwrap_or_else(|| panic!("no number of tries: {status}"));
+    u32::from_str_radix(tries, 16).expect("hex")
+}
+
 #[test]
 fn atr_is_well_formed() {
     let world = World::with_card(&[]);

@@ -8,10 +8,11 @@
 use crate::card::PIN;
 use crate::world::{Client, Outcome, World};
 
-const MANAGEMENT_KEY: &str = "01:02:03:04:05:06:07:08:01:02:03:04:05:06:07:08:01:02:03:04:05:06:07:08";
+pub(crate) const MANAGEMENT_KEY: &str =
+    "01:02:03:04:05:06:07:08:01:02:03:04:05:06:07:08:01:02:03:04:05:06:07:08";
 
 /// A sample object for Printed Information, which is read back with the PIN.
-const OBJECT: [u8; 10] = [0x53, 0x08, 0x01, 0x04, b'T', b'E', b'S', b'T', 0xFE, 0x00];
+pub(crate) const OBJECT: [u8; 10] = [0x53, 0x08, 0x01, 0x04, b'T', b'E', b'S', b'T', 0xFE, 0x00];
 
 /// Runs piv-tool after mutual authentication with the management key; `algorithm` is that key's.
 fn piv_tool(world: &World, algorithm: &str, words: &[&str]) -> Client {

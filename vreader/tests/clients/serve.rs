@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    card::CARD,
+    card::{CARD, VREADER},
     vreader::{Place, start_serving},
     world::{Attachment, World},
 };
@@ -43,7 +43,11 @@ impl World<Serve> {
 
     /// Moves cards and readers.
     pub(crate) fn ctl(&self, words: &[&str]) {
-        self.vreader(&["ctl"]).args(words).env("PCSCLITE_CSOCK_NAME", &self.attachment.socket).succeeds();
+        self.tool(VREADER)
+            .args(["ctl"])
+            .args(words)
+            .env("PCSCLITE_CSOCK_NAME", &self.attachment.socket)
+            .succeeds();
     }
 
     /// Pulls the card and puts it back: power and all volatile state are lost in between.

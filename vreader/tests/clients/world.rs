@@ -23,6 +23,9 @@ use crate::{
 /// Longest run of a client. Much more than any needs on a busy machine.
 const CLIENT_SECONDS: &str = "120";
 
+/// A shell that tells its process number, then becomes the program that follows.
+const TELLS_ITS_NUMBER: [&str; 4] = ["sh", "-c", "echo $$; exec \"$@\"", "sh"];
+
 /// A way by which clients reach a card.
 pub(crate) trait Attachment: Sync {
     /// A command line that reaches it.
@@ -61,9 +64,9 @@ impl World {
         Self { attachment: Run(options), place: Place::new() }
     }
 
-    /// The same folder, and a reader without a card.
-    pub(crate) fn without_card(self) -> Self {
-        Self { attachment: Run(vec!["--empty".to_owned()]), ..self }
+    /// The same folder, and the readers that these options make.
+    pub(crate) fn changed_to(self, options: &[&str]) -> Self {
+        Self { place: self.place, ..Self::with_options(options) }
     }
 }
 
@@ -77,13 +80,19 @@ impl<A: Attachment> World<A> {
     /// A program that keeps running beside the test.
     pub(crate) fn companion(&self, words: &[&str]) -> Companion {
         require(words[0]);
-        // The shell tells its process number, then becomes the program.
-        Companion::start(&mut self.enter(&[&["sh", "-c", "echo $$; exec \"$@\"", "sh"], words].concat()))
+        Companion::start(&mut self.enter(&[&TELLS_ITS_NUMBER, words].concat()))
     }
 
-    /// Runs `vreader`, for which there is no reader.
-    pub(crate) fn vreader(&self, words: &[&str]) -> Client {
-        Client::new(self.place.vreader(&[]), "vreader").args(words)
+    /// A program that needs no reader.
+    pub(crate) fn tool(&self, program: &str) -> Client {
+        require(program);
+        Client::new(self.beside(&["timeout", "--kill-after=5", CLIENT_SECONDS, program]), program)
+    }
+
+    /// A program that needs no reader and keeps running beside the test.
+    pub(crate) fn server(&self, words: &[&str]) -> Companion {
+        require(words[0]);
+        Companion::start(&mut self.beside(&[&TELLS_ITS_NUMBER, words].concat()))
     }
 
     /// A path in the world's folder.
@@ -108,7 +117,17 @@ impl<A: Attachment> World<A> {
     }
 
     fn enter(&self, words: &[&str]) -> Command {
-        let mut command = self.attachment.enter(&self.place, words);
+        self.set_up(self.attachment.enter(&self.place, words))
+    }
+
+    fn beside(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(words[0]);
+        self.place.set_up(&mut command);
+        command.args(&words[1..]);
+        self.set_up(command)
+    }
+
+    fn set_up(&self, mut command: Command) -> Command {
         command.env("HOME", self.path("")).env("PATH", search_path());
         command
     }
