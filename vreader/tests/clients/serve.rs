@@ -19,6 +19,9 @@ pub(crate) const READER: &str = "vreader 00 00";
 /// What the card did, in the world's folder.
 pub(crate) const LOG: &str = "vreader.log";
 
+/// How many lines of it are shown when a test fails.
+const LAST: usize = 40;
+
 /// The server; dropped, it is killed.
 pub(crate) struct Serve {
     socket: PathBuf,
@@ -73,7 +76,10 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- vreader serve said:\n{}---", fs::read_to_string(&self.log).unwrap_or_default());
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LAST)..].join("\n");
+            eprintln!("--- vreader serve said at last:\n{last}\n---");
         }
     }
 }

@@ -143,11 +143,14 @@ fn ssh(world: &World, server: &Server, pin: &str) -> Client {
     with_pin(world, world.client("ssh"), pin).args(["-o", &provider]).args(server.options()).args([COMMAND])
 }
 
-/// A shell script beside an ssh-agent, which a world of its own holds together.
+/// A shell script beside an ssh-agent, in one world. In it, `"$@"` are the arguments of `ssh`.
 fn with_agent(world: &World, server: &Server, script: &str) -> Client {
-    let ssh = format!("ssh {} '{COMMAND}'", server.options().join(" "));
-    let script = script.replace("LOGIN", &ssh).replace("MODULE", &opensc_module()).replace("CTL", VREADER);
-    with_pin(world, world.client("ssh-agent"), PIN).args(["sh", "-e", "-c", &script])
+    with_pin(world, world.client("ssh-agent"), PIN)
+        .env("MODULE", opensc_module())
+        .env("VREADER", VREADER)
+        .args(["sh", "-e", "-c", script, "sh"])
+        .args(server.options())
+        .args([COMMAND])
 }
 
 #[test]
@@ -181,7 +184,8 @@ fn the_holder_logs_in_through_an_agent_until_the_card_is_taken_out() {
     for algorithm in ["rsa2048", "p256"] {
         let world = World::with_card(&["--algorithm", algorithm]);
         let mut server = Server::start(&world);
-        let script = "ssh-add -s MODULE; ssh-add -l; LOGIN; LOGIN; CTL ctl remove; ! LOGIN";
+        let script =
+            r#"ssh-add -s "$MODULE"; ssh-add -l; ssh "$@"; ssh "$@"; "$VREADER" ctl remove; ! ssh "$@""#;
         let said = with_agent(&world, &server, script).succeeds();
         assert_eq!(said.matches("pubkey (").count(), 4, "{said}");
         assert_eq!(said.matches(PROOF).count(), 2, "{said}");

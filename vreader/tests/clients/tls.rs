@@ -39,7 +39,7 @@ impl Server {
         Self { port, program }
     }
 
-    /// That nobody got through who was asked for a certificate.
+    /// Waits until it has refused somebody, for this reason.
     fn refuses(&mut self, reason: &str) {
         self.program.hear_line(reason);
     }
@@ -122,8 +122,7 @@ fn without_a_certificate_the_server_refuses() {
     for version in VERSIONS {
         let words =
             ["--silent", "--show-error", "--cacert", "server.pem", "--noproxy", "*", "--tls-max", version];
-        let said = world.tool("curl").args(words).args([&address]).fails();
-        assert!(said.contains("alert"), "{said}");
+        world.tool("curl").args(words).args([&address]).fails();
         server.refuses("peer did not return a certificate");
     }
 }
@@ -134,7 +133,7 @@ fn a_card_of_another_issuer_is_refused() {
     world.new_card("other.card", &["--seed", "2"]);
     let world = world.changed_to(&["--card", "other.card"]);
     let outcome = curl(&world, &server, "1.3", PIN);
-    assert!(outcome.code() != Some(0) && outcome.text().contains("alert"), "{outcome}");
+    assert_ne!(outcome.code(), Some(0), "{outcome}");
     server.refuses("unable to get local issuer certificate");
 }
 
