@@ -33,21 +33,27 @@ impl Companion {
             .spawn()
             .expect("the program starts");
         let input = child.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut number = String::new();
+        output.read_line(&mut number).expect("its process number");
+        let mut complaints = BufReader::new(child.stderr.take().expect("a pipe"));
+        let number = number.trim().parse().unwrap_or_else(|_| {
+            let mut complaint = String::new();
+            let _ = complaints.read_to_string(&mut complaint);
+            panic!("the program did not start: {complaint}")
+        });
         let (sender, lines) = channel();
-        let outputs: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
+        let outputs: [Box<dyn BufRead + Send>; 2] = [Box::new(output), Box::new(complaints)];
         for output in outputs {
             let sender = sender.clone();
             thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                for line in output.lines().map_while(Result::ok) {
                     // The test may be over before the program is.
                     let _ = sender.send(line);
                 }
             });
         }
-        let mut companion = Self { child, input, lines, heard: Vec::new(), number: 0 };
-        companion.number = companion.hear("its process number", |line| line.parse().ok());
-        companion
+        Self { child, input, lines, heard: Vec::new(), number }
     }
 
     /// Types a line.
