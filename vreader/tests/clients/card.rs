@@ -16,7 +16,12 @@ pub(crate) const CARD: &str = "test.card";
 
 /// The path of OpenSC's PKCS#11 module, for programs that must be told.
 pub(crate) fn opensc_module() -> String {
-    let path = format!("/usr/lib/{}-linux-gnu/opensc-pkcs11.so", std::env::consts::ARCH);
+    library("opensc-pkcs11.so")
+}
+
+/// The path of a library in Debian's folder for this machine's architecture.
+pub(crate) fn library(name: &str) -> String {
+    let path = format!("/usr/lib/{}-linux-gnu/{name}", std::env::consts::ARCH);
     require(&path);
     path
 }

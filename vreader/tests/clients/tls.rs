@@ -2,7 +2,7 @@
 //! s_server` demands a certificate of the card's PKI.
 
 use crate::{
-    card::{PIN, WRONG_PIN, opensc_module},
+    card::{PIN, WRONG_PIN, library, opensc_module},
     companion::Companion,
     opensc_tool::tries_left,
     world::{Client, Outcome, World},
@@ -58,7 +58,9 @@ fn key(pin: &str) -> String {
     format!("pkcs11:id=%01;type=private;pin-value={pin}")
 }
 
+/// OpenSSL finds the engine by its name, and the engine OpenSC's module by this variable.
 fn with_engine(client: Client) -> Client {
+    library("engines-3/pkcs11.so");
     client.env("PKCS11_MODULE_PATH", opensc_module())
 }
 
