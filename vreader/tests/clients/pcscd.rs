@@ -69,7 +69,7 @@ impl World<Pcscd> {
 
     /// A world in which nothing runs.
     pub(crate) fn without_pcscd() -> Self {
-        for program in ["unshare", "nsenter", "ip", "timeout"] {
+        for program in ["unshare", "nsenter", "ip"] {
             require(program);
         }
         let place = Place::new();

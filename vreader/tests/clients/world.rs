@@ -73,6 +73,7 @@ impl World {
 impl<A: Attachment> World<A> {
     /// A client that reaches the card.
     pub(crate) fn client(&self, program: &str) -> Client {
+        require("timeout");
         require(program);
         Client::new(self.enter(&["timeout", "--kill-after=5", CLIENT_SECONDS, program]), program)
     }
@@ -85,6 +86,7 @@ impl<A: Attachment> World<A> {
 
     /// A program that needs no reader.
     pub(crate) fn tool(&self, program: &str) -> Client {
+        require("timeout");
         require(program);
         Client::new(self.beside(&["timeout", "--kill-after=5", CLIENT_SECONDS, program]), program)
     }
