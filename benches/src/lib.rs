@@ -3,8 +3,12 @@
 //! A bench prints one line a figure with its limit and `PASS` or `MISS`, and ends with status 1 if one was missed.
 //! Candidates are measured in turns within one run, because absolute times on shared machines mean nothing.
 
+pub mod client;
+pub mod pcscd;
+
 use std::{
-    fs,
+    env, fs,
+    path::PathBuf,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -64,6 +68,14 @@ pub fn median(values: &mut [f64]) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
 }
 
+/// The value that nine of ten sorted measurements do not exceed.
+///
+/// # Panics
+/// Without a measurement.
+pub fn at_90_percent(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() * 9 / 10]
+}
+
 /// Time of one call of `work`, averaged over as many calls as take about `budget`.
 pub fn time_per_call(budget: Duration, mut work: impl FnMut()) -> Duration {
     let start = Instant::now();
@@ -83,6 +95,17 @@ pub fn time_per_call(budget: Duration, mut work: impl FnMut()) -> Duration {
 /// Microseconds.
 pub fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
+}
+
+/// The vreader program of the same build, which `make bench` makes first.
+///
+/// # Panics
+/// If it is not there.
+pub fn vreader_program() -> PathBuf {
+    let own = env::current_exe().expect("this program has a path");
+    let program = own.ancestors().nth(2).expect("it is in target/release/deps").join("vreader");
+    assert!(program.exists(), "{} is missing; run `make bench`, which builds it", program.display());
+    program
 }
 
 /// The machine and the tools, in one line.
