@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use benches::{Report, median, vreader_program};
+use benches::{Report, median, program::vreader_program};
 use openssl::rsa::Rsa;
 
 const ROUNDS: u32 = 20;

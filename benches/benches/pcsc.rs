@@ -6,23 +6,23 @@
 
 use std::{
     env,
-    io::{self, BufRead, BufReader, Lines, Read, Write},
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
-    process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
 };
 
 use benches::{
     Report, at_90_percent,
-    client::{Client, context},
-    median, microseconds,
-    pcscd::{self, Daemon},
+    client::{Client, context, next_change},
+    median, microseconds, pcscd,
+    program::{Daemon, Remote, own_program},
 };
-use pcsc::{Context, ReaderState, State};
+use pcsc::State;
 use vreader::{
     attach::vpcd::{Endpoint, Plug, reader_name},
     reader::{InsertedCard, ReaderSettings},
@@ -64,15 +64,14 @@ fn measure() -> ExitCode {
     let world = World::start(&WorldSettings::default()).expect("a world");
     let reader =
         world.readers().add(ReaderSettings::new("Bench"), Some(Box::new(Answers))).expect("a reader");
-    let (variable, value) = world.environment();
-    let mut ours = Remote::start(Command::new(own_program()).env(variable, value), &reader);
+    let mut ours = Remote::start(&[CLIENT, &reader], Some(world.socket()));
 
     let _pcscd = pcscd::start();
     // It has nobody to tell.
     let plug = Plug::new(&Endpoint::default(), vec![Box::new(Answers)], |_, _| {}).expect("the first slot");
     pcscd::plain_loop(Box::new(Answers));
-    let mut vpcd = Remote::start(&mut Command::new(own_program()), &reader_name(0));
-    let mut plain = Remote::start(&mut Command::new(own_program()), &reader_name(1));
+    let mut vpcd = Remote::start(&[CLIENT, &reader_name(0)], None);
+    let mut plain = Remote::start(&[CLIENT, &reader_name(1)], None);
 
     let mut report = Report::new("One command through libpcsclite and our socket");
     for length in [2, 4096] {
@@ -87,23 +86,23 @@ fn measure() -> ExitCode {
 fn round_trips(report: &mut Report, length: usize, ours: &mut Remote, vpcd: &mut Remote, plain: &mut Remote) {
     let command = format!("card {length} {PER_ROUND}");
     let echo = format!("echo {length} {PER_ROUND}");
-    let mut times: [Vec<f64>; 4] = Default::default();
+    let mut all: [Vec<f64>; 4] = Default::default();
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
-        let [of_ours, of_echo, of_vpcd, of_plain] = &mut times;
-        let (mut a, mut b) = (ours.times(&command), ours.times(&echo));
+        let [of_ours, of_echo, of_vpcd, of_plain] = &mut all;
+        let (mut a, mut b) = (times(ours, &command), times(ours, &echo));
         ratios.push(median(&mut a) / median(&mut b));
         of_ours.extend(a);
         of_echo.extend(b);
-        of_vpcd.extend(vpcd.times(&command));
+        of_vpcd.extend(times(vpcd, &command));
         if round % ROUNDS_OF_PLAIN == 0 {
-            of_plain.extend(plain.times(&format!("card {length} 1")));
+            of_plain.extend(times(plain, &format!("card {length} 1")));
         }
     }
-    let medians = times.each_mut().map(|times| median(times));
+    let medians = all.each_mut().map(|times| median(times));
     let names = ["our socket", "bare echo", "pcscd, vreader vpcd", "pcscd, plain vpicc loop"];
     println!("# 5 bytes to the card, {length} back");
-    for ((name, times), median) in names.iter().zip(&times).zip(medians) {
+    for ((name, times), median) in names.iter().zip(&all).zip(medians) {
         report.note(&format!("{name}, median"), median, "us");
         report.note(&format!("{name}, 90 %"), at_90_percent(times), "us");
     }
@@ -173,39 +172,10 @@ impl InsertedCard for Answers {
     }
 }
 
-fn own_program() -> std::path::PathBuf {
-    env::current_exe().expect("a running program has a path")
-}
-
-/// A client in a process of its own, which does what it is told line by line.
-struct Remote {
-    _process: Daemon,
-    orders: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
-
-impl Remote {
-    /// Starts it, for one reader.
-    fn start(program: &mut Command, reader: &str) -> Self {
-        let program = program.args([CLIENT, reader]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child: Child = program.spawn().expect("this program starts");
-        let orders = child.stdin.take().expect("it is piped");
-        let answers = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        Self { _process: Daemon(child), orders, answers }
-    }
-
-    fn order(&mut self, order: &str) {
-        writeln!(self.orders, "{order}").expect("the client reads");
-    }
-
-    fn answer(&mut self) -> String {
-        self.answers.next().expect("an answer").expect("an answer")
-    }
-
-    fn times(&mut self, order: &str) -> Vec<f64> {
-        self.order(order);
-        self.answer().split(' ').map(|time| time.parse().expect("a number")).collect()
-    }
+/// Times that a client measures.
+fn times(client: &mut Remote, order: &str) -> Vec<f64> {
+    client.order(order);
+    client.answer().split(' ').map(|time| time.parse().expect("a number")).collect()
 }
 
 /// The client's side of [`Remote`].
@@ -228,7 +198,10 @@ fn client(reader: &str) -> ExitCode {
                 echo.time(length);
                 print_times((0..number(count)).map(|_| echo.time(length)));
             }
-            ["wait"] => wait(&context, reader),
+            ["wait"] => {
+                let state = next_change(&context, reader, || println!("waiting"));
+                println!("{}", if state.contains(State::PRESENT) { "card" } else { "none" });
+            }
             _ => panic!("there is no order {order:?}"),
         }
     }
@@ -238,17 +211,6 @@ fn client(reader: &str) -> ExitCode {
 fn print_times(times: impl Iterator<Item = f64>) {
     let times: Vec<String> = times.map(|time| time.to_string()).collect();
     println!("{}", times.join(" "));
-}
-
-/// Says that it will wait for a change of the reader, and then what it sees.
-fn wait(context: &Context, reader: &str) {
-    let name = std::ffi::CString::new(reader).expect("the name has no NUL");
-    let mut states = [ReaderState::new(name, State::UNAWARE)];
-    context.get_status_change(Duration::ZERO, &mut states).expect("the state");
-    states[0].sync_current_state();
-    println!("waiting");
-    context.get_status_change(Duration::from_secs(30), &mut states).expect("a change");
-    println!("{}", if states[0].event_state().contains(State::PRESENT) { "card" } else { "none" });
 }
 
 /// Asks a process that does nothing but answer.

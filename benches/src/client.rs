@@ -10,6 +10,9 @@ use pcsc::{Card, Context, Disposition, Protocols, ReaderState, Scope, ShareMode,
 
 use crate::microseconds;
 
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A context; waits until somebody listens.
 ///
 /// # Panics
@@ -67,6 +70,20 @@ impl Client {
     }
 }
 
+/// Waits until something changes in a reader; returns its state then. `begun` is called just before.
+///
+/// # Panics
+/// If nothing does for half a minute.
+pub fn next_change(context: &Context, reader: &str, begun: impl FnOnce()) -> State {
+    let name = CString::new(reader).expect("the name has no NUL");
+    let mut states = [ReaderState::new(name, State::UNAWARE)];
+    context.get_status_change(Duration::ZERO, &mut states).expect("the state");
+    states[0].sync_current_state();
+    begun();
+    context.get_status_change(PATIENCE, &mut states).expect("a change");
+    states[0].event_state()
+}
+
 /// Waits for a condition, looking often.
 ///
 /// # Panics
@@ -77,7 +94,7 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = condition() {
             return found;
         }
-        assert!(begin.elapsed() < Duration::from_secs(30), "waited 30 s in vain for {what}");
+        assert!(begin.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -5,10 +5,10 @@
 
 pub mod client;
 pub mod pcscd;
+pub mod program;
 
 use std::{
-    env, fs,
-    path::PathBuf,
+    fs,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -95,17 +95,6 @@ pub fn time_per_call(budget: Duration, mut work: impl FnMut()) -> Duration {
 /// Microseconds.
 pub fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
-}
-
-/// The vreader program of the same build, which `make bench` makes first.
-///
-/// # Panics
-/// If it is not there.
-pub fn vreader_program() -> PathBuf {
-    let own = env::current_exe().expect("this program has a path");
-    let program = own.ancestors().nth(2).expect("it is in target/release/deps").join("vreader");
-    assert!(program.exists(), "{} is missing; run `make bench`, which builds it", program.display());
-    program
 }
 
 /// The machine and the tools, in one line.

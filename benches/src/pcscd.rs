@@ -6,14 +6,17 @@
 use std::{
     env,
     net::TcpStream,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio},
     thread,
 };
 
 use vpicc::VSmartCard;
 use vreader::{attach::vpcd::DEFAULT_PORT, reader::InsertedCard};
 
-use crate::client::wait_for;
+use crate::{
+    client::wait_for,
+    program::{Daemon, own_program},
+};
 
 /// Tells the second start of a bench that it is in the private namespaces.
 const INSIDE: &str = "--inside-the-private-world";
@@ -21,21 +24,22 @@ const INSIDE: &str = "--inside-the-private-world";
 const PREPARE: &str = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && exec \"$@\"";
 
 /// Runs `measure` in namespaces of its own: in this process if it is there already, or else in a second one.
-///
-/// # Panics
-/// If this program has no path.
 pub fn in_private_namespaces(measure: impl FnOnce() -> ExitCode) -> ExitCode {
     if env::args().any(|argument| argument == INSIDE) {
         return measure();
     }
-    let program = env::current_exe().expect("a running program has a path");
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     if !rootly() {
         unshare.args(["--user", "--map-root-user"]);
     }
     let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
-    match unshare.args(["--", "sh", "-c", PREPARE, "sh"]).arg(program).arg(INSIDE).env("PATH", path).status()
+    match unshare
+        .args(["--", "sh", "-c", PREPARE, "sh"])
+        .arg(own_program())
+        .arg(INSIDE)
+        .env("PATH", path)
+        .status()
     {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
@@ -49,17 +53,6 @@ pub fn in_private_namespaces(measure: impl FnOnce() -> ExitCode) -> ExitCode {
 /// Whether namespaces need no user namespace around them.
 fn rootly() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
-}
-
-/// A program that ends with its handle.
-pub struct Daemon(pub Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Starts pcscd.
