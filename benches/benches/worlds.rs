@@ -14,7 +14,7 @@ use std::{
 use benches::{
     Report, at_90_percent,
     client::{Client, context, next_change},
-    median,
+    median, microseconds,
     program::{Daemon, Remote, vreader_program},
 };
 
@@ -89,15 +89,27 @@ fn crowds(report: &Report, runtime: &Path) {
 /// A client for each of these readers, all at a time.
 fn crowd(report: &Report, what: &str, readers: &[(&Server, usize)]) {
     let mut clients: Vec<_> = readers.iter().map(|(world, reader)| world.client(*reader)).collect();
-    clients.iter_mut().for_each(|client| assert_eq!(client.answer(), "ready"));
+    all_answer(&mut clients, "ready");
     let begin = Instant::now();
-    clients.iter_mut().for_each(|client| client.order("go"));
-    clients.iter_mut().for_each(|client| assert_eq!(client.answer(), "done"));
+    order_all(&mut clients, "go");
+    all_answer(&mut clients, "done");
     let time = begin.elapsed().as_secs_f64();
-    clients.iter_mut().for_each(|client| client.order("leave"));
+    order_all(&mut clients, "leave");
     clients.into_iter().for_each(Remote::end);
-    let commands = f64::from(COMMANDS) * readers.len() as f64;
+    let commands = f64::from(COMMANDS * u32::try_from(readers.len()).expect("not that many"));
     report.note(&format!("{what}, no error"), commands / time / 1e3, "thousand commands/s");
+}
+
+fn order_all(clients: &mut [Remote], order: &str) {
+    for client in clients {
+        client.order(order);
+    }
+}
+
+fn all_answer(clients: &mut [Remote], expected: &str) {
+    for client in clients {
+        assert_eq!(client.answer(), expected);
+    }
 }
 
 /// A world with a card that a client has used, and with one that waits for changes.
@@ -115,8 +127,13 @@ fn idle(report: &mut Report, runtime: &Path) {
     let before = world.cost();
     thread::sleep(IDLE);
     let after = world.cost();
-    report.at_most("an idle world, processor time", (after.0 - before.0) as f64 / 1e3, 0.0, "us");
-    report.at_most("an idle world, wake-ups", (after.1 - before.1) as f64, 0.0, "");
+    report.at_most(
+        "an idle world, processor time",
+        microseconds(after.0.saturating_sub(before.0)),
+        0.0,
+        "us",
+    );
+    report.at_most("an idle world, wake-ups", f64::from(after.1 - before.1), 0.0, "");
     report.at_most("an idle world, resident memory", world.memory(), MEMORY_LIMIT, "MB");
 }
 
@@ -146,15 +163,17 @@ impl Server {
         Path::new("/proc").join(self.process.0.id().to_string()).join(name)
     }
 
-    /// Processor time in nanoseconds and how often its threads have been given the processor (proc(5), schedstat).
-    fn cost(&self) -> (u64, u64) {
+    /// Processor time, and how often its threads have been given the processor (proc(5), schedstat).
+    fn cost(&self) -> (Duration, u32) {
         let tasks = fs::read_dir(self.proc("task")).expect("the process runs");
-        tasks.fold((0, 0), |(time, turns), task| {
+        tasks.fold((Duration::ZERO, 0), |(time, turns), task| {
             let file = task.expect("a thread").path().join("schedstat");
             let text = fs::read_to_string(file).expect("a thread");
-            let numbers: Vec<u64> =
-                text.split_whitespace().map(|number| number.parse().expect("a number")).collect();
-            (time + numbers[0], turns + numbers[2])
+            let mut numbers = text.split_whitespace();
+            let mut number = || numbers.next().expect("three numbers");
+            let (nanoseconds, _, here) = (number(), number(), number());
+            let nanoseconds = nanoseconds.parse().expect("a number");
+            (time + Duration::from_nanos(nanoseconds), turns + here.parse::<u32>().expect("a number"))
         })
     }
 

@@ -243,11 +243,16 @@ fn wrong_sizes_and_unknown_commands_end_their_connection() {
     for minor in 3..=6 {
         for (command, _) in COMMANDS {
             let size = u32::try_from(size_of_body(command, minor)).unwrap();
-            let others = [0, 4, 8, size.wrapping_sub(1), size + 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF];
-            others.into_iter().filter(|other| *other != size).for_each(|other| close(minor, other, command));
+            for wrong in [0, 4, 8, size.wrapping_sub(1), size + 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF] {
+                if wrong != size {
+                    close(minor, wrong, command);
+                }
+            }
         }
         for command in [0x00, 0x03, 0x0C, 0x0E, 0x18, 0x100, 0x0900_0000, 0xFFFF_FFFF] {
-            [0, 8, 0xFFFF_FFFF].into_iter().for_each(|size| close(minor, size, command));
+            for size in [0, 8, 0xFFFF_FFFF] {
+                close(minor, size, command);
+            }
         }
         witness.sees_nothing();
     }
