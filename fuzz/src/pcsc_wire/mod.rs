@@ -27,6 +27,9 @@ use self::{
     world::Surroundings,
 };
 
+/// Bytes of the longest script; what comes behind them is not played.
+pub const LONGEST: usize = step::MOST * step::LENGTH;
+
 /// Plays one script.
 pub fn play(input: &[u8]) {
     let mut world = Surroundings::get();
@@ -98,6 +101,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 request(0, 0x10, [0, 1, 36, 0, 0]),
             ]),
         ),
+        ("states", session(&[0x12, 0x14, 0x15, 0x16, 0x17].map(|command| request(0, command, [0; 5])))),
         (
             "foreign",
             [begin(0, 4), begin(1, 4), request(0, 0x09, [0x80, 2, 42, 5, 0]).to_vec(), end(1)].concat(),

@@ -65,7 +65,7 @@ impl Peer {
     pub(super) fn new(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_write_timeout(Some(IMPATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self {
             stream,
             minor: 4,
@@ -81,7 +81,7 @@ impl Peer {
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         if self.in_step {
             self.in_step = false;
-            self.stream.set_read_timeout(None).expect("a timeout");
+            self.stream.set_write_timeout(Some(IMPATIENCE)).expect("a timeout");
             self.stream.set_nonblocking(true).expect("it need not block");
         }
         // What has come must not keep the server from reading.
@@ -145,7 +145,7 @@ impl Peer {
 
     fn write(&mut self, message: &Message, form: Form) {
         let bytes = message.bytes();
-        let piece = if form == Form::Pieces { 7 } else { 8 + message.structure.len() };
+        let piece = if form == Form::Pieces { 7 + bytes.len() / 64 } else { 8 + message.structure.len() };
         for piece in bytes.chunks(piece) {
             match self.stream.write_all(piece) {
                 Ok(()) => {}

@@ -11,8 +11,8 @@ use super::message::COMMANDS;
 
 /// Bytes of a step.
 pub(super) const LENGTH: usize = 8;
-/// Longest script.
-const MOST: usize = 48;
+/// Steps of the longest script.
+pub(super) const MOST: usize = 48;
 /// Clients that play it.
 pub(super) const CONNECTIONS: usize = 3;
 
