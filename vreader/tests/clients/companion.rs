@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -63,14 +63,22 @@ impl Companion {
 
     /// Waits for a line, and returns what `wanted` makes of it.
     pub(crate) fn hear<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
-        let end = Instant::now() + PATIENCE;
+        self.hear_within(PATIENCE, wanted)
+            .unwrap_or_else(|| panic!("waited for {what}; the program said\n{}", self.heard.join("\n")))
+    }
+
+    /// Waits for a line not longer than this.
+    pub(crate) fn hear_within<T>(
+        &mut self,
+        patience: Duration,
+        wanted: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let end = Instant::now() + patience;
         loop {
-            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(
-                |error| panic!("waited for {what}: {error}; the program said\n{}", self.heard.join("\n")),
-            );
-            self.heard.push(line.clone());
-            if let Some(found) = wanted(&line) {
-                return found;
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            self.heard.push(line);
+            if let Some(found) = self.heard.last().and_then(|line| wanted(line)) {
+                return Some(found);
             }
         }
     }

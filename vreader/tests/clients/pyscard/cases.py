@@ -250,8 +250,11 @@ class Cases(unittest.TestCase):
             self.assertEqual(event(), there)
             ctl("remove")
             self.assertEqual(event(), gone)
+        # libpcsclite before 2.3 does not tell of a reader that comes between two calls, and pyscard learns it with the
+        # next event.
         ctl("add-reader", "Door", "--card", "piv")
-        self.assertEqual(event(), ("added", "Door 01 00", atr))
+        ctl("insert", READER)
+        self.assertEqual({event(), event()}, {("added", "Door 01 00", atr), there})
         ctl("remove-reader", "Door")
         self.assertEqual(event(), ("removed", "Door 01 00", atr))
         monitor.deleteObserver(observer)
