@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> ExitCode {
-    let world = World::start(&WorldSettings::default()).expect("a world");
+    let world = World::with(&WorldSettings::default()).expect("a world");
     let reader =
         world.readers().add(ReaderSettings::new("Bench"), Some(Box::new(Answers))).expect("a reader");
     let mut ours = Remote::start(&[CLIENT, &reader], Some(world.socket()));
