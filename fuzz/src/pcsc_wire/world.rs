@@ -69,7 +69,7 @@ impl Surroundings {
             begin_patience: Duration::from_millis(1),
             ..Settings::default()
         };
-        let world = World::start(&WorldSettings { readers, ..WorldSettings::default() }).expect("a world");
+        let world = World::with(&WorldSettings { readers, ..WorldSettings::default() }).expect("a world");
         let reader = ReaderSettings::new("Echo").with_pin_pad("123456");
         let name = world.readers().add(reader, Some(Box::new(EchoCard))).expect("a reader");
         assert_eq!(name, READER);
