@@ -17,12 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
 
 /// Room for every request but those with a long payload.
 const CAPACITY: usize = 2048;
 
-/// Clients need much less for a request: a turn that lasts longer has gone to somebody else.
+/// Clients need much less for a request: when it is there after a longer turn, somebody else had that turn.
 const LONG_TURN: Duration = Duration::from_micros(500);
 /// For how many requests nobody is let go first after a long turn.
 const CAUTION: u32 = 1000;
@@ -42,13 +43,18 @@ impl<'a> Source<'a> {
         Self { stream, buffer: Zeroizing::new([0; CAPACITY]), start: 0, end: 0, caution: 0 }
     }
 
-    /// Lets others go first.
+    /// Lets others go first, and notices when that kept the client waiting.
     fn give_way(&mut self) {
         let begun = Instant::now();
         thread::yield_now();
-        if begun.elapsed() > LONG_TURN {
+        if begun.elapsed() > LONG_TURN && self.has_been_sent_something() {
             self.caution = CAUTION;
         }
+    }
+
+    fn has_been_sent_something(&self) -> bool {
+        let mut polled = [PollFd::new(self.stream, PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
     }
 
     /// Waits for bytes; none come at the end.
