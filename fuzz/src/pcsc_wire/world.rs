@@ -13,6 +13,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use vreader::{
     reader::{AutoPowerOff, ReaderSettings, Settings},
     run::{World, WorldSettings},
+    trace::Recorder,
 };
 
 use super::{
@@ -26,8 +27,9 @@ use super::{
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How much more memory there may be in use after a script than after the first: queues and maps keep some room.
-const ROOM: usize = 64 * 1024;
+/// How much more memory there may be in use after a script than after the first: queues and maps keep some room, and the
+/// world its trace.
+const ROOM: usize = Recorder::MEMORY + 128 * 1024;
 
 /// Longest wait for the end of what a script began.
 const PATIENCE: Duration = Duration::from_secs(10);
