@@ -111,7 +111,9 @@ def test_a_world_that_is_forgotten_ends(runtime: Path) -> None:
 def test_ctrl_c_ends_the_test_before_its_world(runtime: Path) -> None:
     program = Program(
         """
-import sys, vreader
+import signal, sys, vreader
+# A shell that starts the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with vreader.World() as world:
     try:
         print(world.process_id, flush=True)
