@@ -2,24 +2,31 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients unit check bench
+.PHONY: help demo test clients python unit check bench fuzz
 
 help:
 	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
 	@echo 'make test    install the client programs (or say what to install), then run every test'
 	@echo 'make unit    the tests that need no client program'
+	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
 	@echo 'make bench   the figures that README quotes'
+	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
 	$(CARGO) run --quiet -p vreader --no-default-features -- demo
 
 test: clients
 	$(CARGO) test --workspace
+	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --lib
+	vreader/python/run-tests
 
 # The client programs and libraries that the tests run. Does nothing when they are there.
 clients:
 	tools/install-clients
+
+python:
+	vreader/python/run-tests
 
 unit:
 	$(CARGO) test --workspace --exclude benches --lib --bins
@@ -27,6 +34,7 @@ unit:
 
 check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
@@ -35,3 +43,14 @@ check:
 bench: clients
 	$(CARGO) build --release --bin vreader
 	$(CARGO) bench -p benches --no-fail-fast
+
+SECONDS ?= 60
+FUZZ_TARGETS = pcsc_wire
+
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz'; exit 1; }
+	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --bin seeds
+	for target in $(FUZZ_TARGETS); do \
+		$(CARGO) +nightly fuzz run --target-dir target/fuzz --sanitizer none $$target -- \
+			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || exit 1; \
+	done

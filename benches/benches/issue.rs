@@ -1,19 +1,17 @@
 //! `vreader card new`, the program as a person starts it, against its limits and against OpenSSL's key generation.
 
 use std::{
-    env,
-    path::PathBuf,
     process::{Command, ExitCode, Stdio},
     time::Instant,
 };
 
-use benches::{Report, median};
+use benches::{Report, median, program::vreader_program};
 use openssl::rsa::Rsa;
 
 const ROUNDS: u32 = 20;
 
 fn main() -> ExitCode {
-    let program = program();
+    let program = vreader_program();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let card_new = |round: u32, options: &[&str]| {
         let file = folder.path().join(format!("{round}-{}.card", options.join("")));
@@ -49,12 +47,4 @@ fn main() -> ExitCode {
     report.note("OpenSSL, four RSA-2048 keys, median", theirs, "ms");
     report.at_most("card with four RSA-2048 keys / OpenSSL", ours / theirs, 1.5, "x");
     report.end()
-}
-
-/// The vreader program of the same build, which `make bench` makes first.
-fn program() -> PathBuf {
-    let own = env::current_exe().expect("this program has a path");
-    let program = own.ancestors().nth(2).expect("it is in target/release/deps").join("vreader");
-    assert!(program.exists(), "{} is missing; run `make bench`, which builds it", program.display());
-    program
 }

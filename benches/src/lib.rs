@@ -3,6 +3,10 @@
 //! A bench prints one line a figure with its limit and `PASS` or `MISS`, and ends with status 1 if one was missed.
 //! Candidates are measured in turns within one run, because absolute times on shared machines mean nothing.
 
+pub mod client;
+pub mod pcscd;
+pub mod program;
+
 use std::{
     fs,
     process::{Command, ExitCode},
@@ -62,6 +66,14 @@ pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// The value that nine of ten sorted measurements do not exceed.
+///
+/// # Panics
+/// Without a measurement.
+pub fn at_90_percent(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() * 9 / 10]
 }
 
 /// Time of one call of `work`, averaged over as many calls as take about `budget`.

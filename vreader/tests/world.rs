@@ -149,6 +149,8 @@ fn secrets_are_in_no_trace_unless_they_are_asked_for() {
         let world = World::with(&settings).unwrap();
         world.add(ReaderSettings::new("vreader"), Some(&CardSource::Profile(&PIV))).unwrap();
         session(&world, b"135791");
+        // The last thing that happens.
+        world.wait_for(PATIENCE, |event| event.what == What::Disconnected).unwrap();
         let events = world.events();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = fs::read_to_string(&path).unwrap();

@@ -15,10 +15,10 @@ use super::{Event, What};
 use crate::reader::{self, Observer};
 
 /// Memory for events that are kept, in bytes.
-const KEPT: usize = 1024 * 1024;
+const KEPT: usize = Recorder::MEMORY;
 
-/// What an event takes beside its bytes, about.
-const EVENT: usize = 256;
+/// What an event takes beside its bytes: itself, its names, and the room that a growing queue has to spare.
+const EVENT: usize = 512;
 
 /// Whether PINs and keys in commands are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,9 @@ struct Kept {
 }
 
 impl Recorder {
+    /// Memory that the events which are kept may take, in bytes.
+    pub const MEMORY: usize = 1024 * 1024;
+
     /// A recorder that also writes to a file, if there is one.
     pub fn new(file: Option<File>, secrets: Secrets) -> Self {
         let kept = Kept { events: VecDeque::new(), size: 0, last: 0, file, closed: false };

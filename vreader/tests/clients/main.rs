@@ -1,11 +1,19 @@
 //! Programs of other people hold a card of ours: what they read, sign and decrypt is held against answers
 //! that openssl computes from the card's certificates.
 //!
-//! Each test has a private world ([`world`]) with Debian's pcscd and vpcd, and the real `vreader vpcd` plugs
-//! the card in. A client that is not installed is a failure: `tools/install-clients` installs them all.
+//! Each test has a world of its own ([`world`]), so that all run side by side. Most clients run as users run them, under
+//! `vreader run` or beside `vreader serve`: no root, no pcscd. [`attachment`] and [`same_exchange`] have Debian's pcscd
+//! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs them
+//! all.
 
 mod card;
+mod companion;
 mod openssl;
+mod pcscd;
+mod serve;
+#[path = "../worlds/vreader.rs"]
+#[expect(dead_code, reason = "the other test program needs more of it")]
+mod vreader;
 mod world;
 
 mod attachment;
@@ -14,3 +22,7 @@ mod opensc_tool;
 mod piv_tool;
 mod pkcs11_tool;
 mod pkcs15_tool;
+mod pyscard;
+mod same_exchange;
+mod ssh;
+mod tls;

@@ -1,7 +1,8 @@
 //! opensc-tool, and scriptor: the card as such, its ATR, name and number, and raw commands.
 
-use crate::card::PIN;
-use crate::world::World;
+use crate::card::{CARD, PIN};
+use crate::serve::READER;
+use crate::world::{Attachment, World};
 
 /// SELECT of the PIV application.
 const SELECT: &str = "00A404000BA000000308000010000100";
@@ -9,7 +10,7 @@ const SELECT: &str = "00A404000BA000000308000010000100";
 const PIN_STATE: &str = "00200080";
 
 /// The answers to raw commands: the data as upper-case hex without blanks, and the status word.
-fn answers(world: &World, commands: &[&str]) -> Vec<(String, String)> {
+fn answers(world: &World<impl Attachment>, commands: &[&str]) -> Vec<(String, String)> {
     let commands = commands.iter().flat_map(|command| ["--send-apdu", *command]);
     // The driver `default` sends nothing of its own.
     let said = world.client("opensc-tool").args(["--card-driver", "default"]).args(commands).succeeds();
@@ -38,9 +39,17 @@ fn verify(pin: &str) -> String {
     format!("{PIN_STATE}08{digits:F<16}")
 }
 
+/// How often the PIN may still be wrong.
+pub(crate) fn tries_left(world: &World<impl Attachment>) -> u32 {
+    let status = &answers(world, &[SELECT, PIN_STATE])[1].1;
+    // SP 800-73-5 part 2, 3.2.1: 63CX
+    let tries = status.strip_prefix("63C").unwrap_or_else(|| panic!("no number of tries: {status}"));
+    u32::from_str_radix(tries, 16).expect("hex")
+}
+
 #[test]
 fn atr_is_well_formed() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     let said = world.client("opensc-tool").args(["--atr"]).succeeds();
     let line = said.lines().find(|line| line.starts_with("3b:")).expect("an ATR of direct convention");
     let atr: Vec<u8> = line.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("hex")).collect();
@@ -51,7 +60,7 @@ fn atr_is_well_formed() {
 
 #[test]
 fn opensc_recognises_a_piv_card_and_its_number() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     let name = world.client("opensc-tool").args(["--name"]).succeeds();
     assert!(name.contains("Personal Identity Verification Card"), "{name}");
 
@@ -66,7 +75,7 @@ fn opensc_recognises_a_piv_card_and_its_number() {
 
 #[test]
 fn other_applications_are_not_found() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     // OpenPGP, and the first AID of a CAC.
     for select in ["00A4040006D27600012401", "00A4040007A0000000790100"] {
         assert_eq!(answers(&world, &[select])[0].1, "6A82", "{select}");
@@ -75,11 +84,11 @@ fn other_applications_are_not_found() {
 
 #[test]
 fn a_verified_pin_dies_with_a_reset() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     // scriptor can reset the card in the middle of a session.
     let script = [SELECT, PIN_STATE, &verify(PIN), PIN_STATE, "reset", SELECT, PIN_STATE];
     world.write("script.txt", script.join("\n"));
-    let said = world.client("scriptor").args(["-r", "Virtual PCD 00 00", "script.txt"]).succeeds();
+    let said = world.client("scriptor").args(["-r", READER, "script.txt"]).succeeds();
     let statuses: Vec<&str> = said
         .lines()
         .filter_map(|line| line.split_once(" : "))
@@ -91,8 +100,9 @@ fn a_verified_pin_dies_with_a_reset() {
 
 #[test]
 fn a_verified_pin_dies_with_the_power() {
-    let (world, mut vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]).serve(&["--card", CARD, "--auto-power-off", "off"]);
     assert_eq!(answers(&world, &[SELECT, &verify(PIN)])[1].1, "9000");
-    world.reinsert(&mut vreader);
+    assert_eq!(answers(&world, &[SELECT, PIN_STATE])[1].1, "9000", "from program to program");
+    world.reinsert();
     assert_eq!(answers(&world, &[SELECT, PIN_STATE])[1].1, "63C3");
 }

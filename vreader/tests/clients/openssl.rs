@@ -1,14 +1,14 @@
 //! Independent answers: everything here is computed by openssl from certificates and public keys.
 
-use crate::world::World;
+use crate::world::{Attachment, World};
 
 /// What the tests sign.
 pub(crate) const MESSAGE: &str = "message.txt";
 
-impl World {
+impl<A: Attachment> World<A> {
     /// Runs openssl, which must succeed.
     pub(crate) fn openssl<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> String {
-        self.client("openssl").args(words).succeeds()
+        self.tool("openssl").args(words).succeeds()
     }
 
     /// Writes a message to sign, and its hash by an algorithm of openssl in `hash.bin`.
@@ -28,7 +28,7 @@ impl World {
     pub(crate) fn verify(&self, public_key: &str, signature: &str, options: &[&str]) {
         let verify = |message: &str| {
             let words = ["dgst", "-verify", public_key, "-signature", signature];
-            self.client("openssl").args(words).args(options).args([message])
+            self.tool("openssl").args(words).args(options).args([message])
         };
         assert!(verify(MESSAGE).succeeds().contains("Verified OK"));
         self.write("other.txt", "Another message.\n");
@@ -40,7 +40,7 @@ impl World {
         // Cards with a seed are valid from 2026 to 2031 whenever the test runs: this is 2027-01-01.
         let words = ["verify", "-attime", "1798761600", "-CAfile", "pki/root-ca.pem"];
         let chain = ["-untrusted", "pki/issuing-ca.pem", certificate];
-        let said = self.client("openssl").args(words).args(chain).succeeds();
+        let said = self.tool("openssl").args(words).args(chain).succeeds();
         assert!(said.contains(&format!("{certificate}: OK")), "{said}");
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::card::{PIN, WRONG_PIN};
 use crate::openssl::MESSAGE;
-use crate::world::{Client, World};
+use crate::world::{Attachment, Client, World};
 
 /// PKCS#11 identifiers that OpenSC gives to the keys 9A, 9C, 9D and 9E.
 const AUTHENTICATION: &str = "01";
@@ -11,11 +11,11 @@ const SIGNATURE: &str = "02";
 const KEY_MANAGEMENT: &str = "03";
 const CARD_AUTHENTICATION: &str = "04";
 
-fn pkcs11_tool<'a>(world: &'a World, words: &[&str]) -> Client<'a> {
+fn pkcs11_tool(world: &World<impl Attachment>, words: &[&str]) -> Client {
     world.client("pkcs11-tool").args(words)
 }
 
-fn with_login<'a>(world: &'a World, words: &[&str]) -> Client<'a> {
+fn with_login(world: &World<impl Attachment>, words: &[&str]) -> Client {
     pkcs11_tool(world, &["--login", "--pin", PIN]).args(words)
 }
 
@@ -36,7 +36,7 @@ fn sign(world: &World, id: &str, mechanism: &[&str], input: &str) {
 
 #[test]
 fn self_test_of_the_tool_finds_nothing_wrong() {
-    let (world, _vreader) = World::with_card(&["--algorithm", "rsa2048"]);
+    let world = World::with_card(&["--algorithm", "rsa2048"]);
     let said = with_login(&world, &["--test"]).succeeds();
     // OpenSC offers no random numbers of PIV cards, whatever the card does; that is the one error.
     assert!(said.contains("C_GenerateRandom failed: CKR_FUNCTION_NOT_SUPPORTED"), "{said}");
@@ -54,7 +54,7 @@ fn self_test_of_the_tool_finds_nothing_wrong() {
 
 #[test]
 fn eight_self_tests_at_once_do_not_disturb_each_other() {
-    let (world, _vreader) = World::with_card(&["--algorithm", "rsa2048"]);
+    let world = World::with_served_card(&["--algorithm", "rsa2048"]);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -69,7 +69,7 @@ fn eight_self_tests_at_once_do_not_disturb_each_other() {
 fn rsa_signatures_verify() {
     // OpenSC 0.23 knows PIV keys up to 3072 bits.
     for algorithm in ["rsa2048", "rsa3072"] {
-        let (world, _vreader) = World::with_card(&["--algorithm", algorithm]);
+        let world = World::with_card(&["--algorithm", algorithm]);
         world.message("-sha256");
         for id in [AUTHENTICATION, SIGNATURE, CARD_AUTHENTICATION] {
             let key = public_key(&world, id);
@@ -85,7 +85,7 @@ fn rsa_signatures_verify() {
 #[test]
 fn ecdsa_signatures_verify() {
     for (algorithm, hash) in [("p256", "-sha256"), ("p384", "-sha384")] {
-        let (world, _vreader) = World::with_card(&["--algorithm", algorithm]);
+        let world = World::with_card(&["--algorithm", algorithm]);
         world.message(hash);
         for id in [AUTHENTICATION, SIGNATURE, CARD_AUTHENTICATION] {
             let key = public_key(&world, id);
@@ -97,7 +97,7 @@ fn ecdsa_signatures_verify() {
 
 #[test]
 fn rsa_decryption_gives_what_openssl_encrypted() {
-    let (world, _vreader) = World::with_card(&["--algorithm", "rsa2048"]);
+    let world = World::with_card(&["--algorithm", "rsa2048"]);
     let key = public_key(&world, KEY_MANAGEMENT);
     world.write("secret.bin", b"a session key of 32 bytes length");
     let oaep = ["rsa_padding_mode:oaep", "rsa_oaep_md:sha256", "rsa_mgf1_md:sha256"];
@@ -121,7 +121,7 @@ fn rsa_decryption_gives_what_openssl_encrypted() {
 #[test]
 fn key_agreement_gives_what_openssl_derives() {
     for (algorithm, curve) in [("p256", "P-256"), ("p384", "P-384")] {
-        let (world, _vreader) = World::with_card(&["--algorithm", algorithm]);
+        let world = World::with_card(&["--algorithm", algorithm]);
         let card = public_key(&world, KEY_MANAGEMENT);
         let option = format!("ec_paramgen_curve:{curve}");
         world.openssl(["genpkey", "-algorithm", "EC", "-pkeyopt", &option, "-out", "peer.pem"]);
@@ -145,7 +145,7 @@ fn key_agreement_gives_what_openssl_derives() {
 
 #[test]
 fn private_keys_need_the_pin() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     world.message("-sha256");
     let words = ["--sign", "--id", AUTHENTICATION, "--mechanism", "ECDSA", "--input-file", "hash.bin"];
     let said = pkcs11_tool(&world, &words).args(["--login", "--pin", WRONG_PIN]).fails();
@@ -169,23 +169,21 @@ fn login_fails_with(world: &World, pin: &str, reason: &str) {
 
 #[test]
 fn wrong_pins_lock_the_token_and_the_counter_survives_removal() {
-    let (world, mut vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     assert!(!flags(&world).contains("user PIN"), "{}", flags(&world));
     login_fails_with(&world, WRONG_PIN, "CKR_PIN_INCORRECT");
     login_fails_with(&world, WRONG_PIN, "CKR_PIN_INCORRECT");
     assert!(flags(&world).contains("final user PIN try"), "{}", flags(&world));
-    world.reinsert(&mut vreader);
     assert!(flags(&world).contains("final user PIN try"), "{}", flags(&world));
     login_fails_with(&world, WRONG_PIN, "CKR_PIN_INCORRECT");
     assert!(flags(&world).contains("user PIN locked"), "{}", flags(&world));
-    world.reinsert(&mut vreader);
     assert!(flags(&world).contains("user PIN locked"), "{}", flags(&world));
     login_fails_with(&world, PIN, "CKR_PIN_LOCKED");
 }
 
 #[test]
 fn a_right_pin_restores_the_tries() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     login_fails_with(&world, WRONG_PIN, "CKR_PIN_INCORRECT");
     login_fails_with(&world, WRONG_PIN, "CKR_PIN_INCORRECT");
     with_login(&world, &["--list-objects"]).succeeds();
@@ -194,9 +192,8 @@ fn a_right_pin_restores_the_tries() {
 
 #[test]
 fn the_pin_changes_through_pkcs11() {
-    let (world, mut vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     with_login(&world, &["--change-pin", "--new-pin", "654321"]).succeeds();
-    world.reinsert(&mut vreader);
     login_fails_with(&world, PIN, "CKR_PIN_INCORRECT");
     pkcs11_tool(&world, &["--login", "--pin", "654321", "--list-objects"]).succeeds();
     let short =

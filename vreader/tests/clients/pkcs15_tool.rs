@@ -5,25 +5,25 @@ use crate::world::{Client, World};
 
 const NEW_PIN: &str = "87654321";
 
-fn pkcs15_tool<'a>(world: &'a World, words: &[&str]) -> Client<'a> {
+fn pkcs15_tool(world: &World, words: &[&str]) -> Client {
     world.client("pkcs15-tool").args(words)
 }
 
-fn verify_pin<'a>(world: &'a World, pin: &str) -> Client<'a> {
+fn verify_pin(world: &World, pin: &str) -> Client {
     pkcs15_tool(world, &["--verify-pin", "--auth-id", "01", "--pin", pin])
 }
 
-fn unblock_pin<'a>(world: &'a World, puk: &str, pin: &str) -> Client<'a> {
+fn unblock_pin(world: &World, puk: &str, pin: &str) -> Client {
     pkcs15_tool(world, &["--unblock-pin", "--auth-id", "01", "--puk", puk, "--new-pin", pin])
 }
 
-fn change_pin<'a>(world: &'a World, old: &str, new: &str) -> Client<'a> {
+fn change_pin(world: &World, old: &str, new: &str) -> Client {
     pkcs15_tool(world, &["--change-pin", "--auth-id", "01", "--pin", old, "--new-pin", new])
 }
 
 #[test]
 fn dump_shows_the_complete_card() {
-    let (world, _vreader) = World::with_card(&["--algorithm", "rsa2048"]);
+    let world = World::with_card(&["--algorithm", "rsa2048"]);
     let said = pkcs15_tool(&world, &["--dump"]).succeeds();
     for line in [
         "Private RSA Key [PIV AUTH key]",
@@ -49,7 +49,7 @@ fn dump_shows_the_complete_card() {
 #[test]
 fn certificates_lead_to_the_root_of_the_cards_pki() {
     for algorithm in ["p256", "p384", "rsa2048"] {
-        let (world, _vreader) = World::with_card(&["--algorithm", algorithm]);
+        let world = World::with_card(&["--algorithm", algorithm]);
         let mut keys = Vec::new();
         for id in ["01", "02", "03", "04"] {
             let file = format!("{id}.pem");
@@ -65,17 +65,16 @@ fn certificates_lead_to_the_root_of_the_cards_pki() {
 
 #[test]
 fn a_changed_pin_replaces_the_old_one_for_good() {
-    let (world, mut vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     change_pin(&world, PIN, NEW_PIN).succeeds();
     verify_pin(&world, NEW_PIN).succeeds();
-    world.reinsert(&mut vreader);
     verify_pin(&world, PIN).fails();
     verify_pin(&world, NEW_PIN).succeeds();
 }
 
 #[test]
 fn changing_with_a_wrong_pin_spends_tries_and_changes_nothing() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     let said = change_pin(&world, WRONG_PIN, NEW_PIN).fails();
     assert!(said.contains("PIN code incorrect; tries left: 2"), "{said}");
     let flags = world.client("pkcs11-tool").args(["--list-token-slots"]).succeeds();
@@ -88,13 +87,12 @@ fn changing_with_a_wrong_pin_spends_tries_and_changes_nothing() {
 
 #[test]
 fn three_wrong_pins_lock_and_the_puk_unlocks() {
-    let (world, mut vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     for _ in 0..3 {
         verify_pin(&world, WRONG_PIN).fails();
     }
     let said = verify_pin(&world, PIN).fails();
     assert!(said.contains("Authentication method blocked"), "the right PIN does not unlock: {said}");
-    world.reinsert(&mut vreader);
     verify_pin(&world, PIN).fails();
 
     let said = unblock_pin(&world, "00000000", NEW_PIN).fails();
@@ -107,7 +105,7 @@ fn three_wrong_pins_lock_and_the_puk_unlocks() {
 
 #[test]
 fn three_wrong_puks_block_unlocking() {
-    let (world, _vreader) = World::with_card(&[]);
+    let world = World::with_card(&[]);
     for _ in 0..3 {
         unblock_pin(&world, "00000000", NEW_PIN).fails();
     }

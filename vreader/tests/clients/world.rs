@@ -1,152 +1,105 @@
-//! A private machine-within-the-machine for one test: its own network, its own `/run`, its own process
-//! numbers.
+//! Where one test's clients run: a folder for files, and one of three ways to reach a card.
 //!
-//! The machine's pcscd is never touched, tests run side by side, and nothing outlives a test: the world's
-//! first process holds only a pipe from this one, and when that pipe closes, because the test ended in
-//! whatever way, the kernel kills everything in the world.
+//! [`Run`]: each client under a `vreader run` of its own, so that each finds the card just inserted. [`Serve`]: beside one
+//! `vreader serve`, so that several share the card and `vreader ctl` moves it. [`Pcscd`]: Debian's pcscd with vpcd, in
+//! namespaces.
+//!
+//! [`Serve`]: crate::serve::Serve
+//! [`Pcscd`]: crate::pcscd::Pcscd
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    fmt, fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
 
-use tempfile::TempDir;
+use crate::{
+    card::CARD,
+    companion::Companion,
+    vreader::{Place, require, search_path, text},
+};
 
 /// Longest run of a client. Much more than any needs on a busy machine.
 const CLIENT_SECONDS: &str = "120";
 
-/// Longest wait for a condition.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+/// A shell that tells its process number, then becomes the program that follows.
+const TELLS_ITS_NUMBER: [&str; 4] = ["sh", "-c", "echo $$; exec \"$@\"", "sh"];
 
-/// What the world's first process does: loopback up, a `/run` of its own, and then it waits for the end.
-const INIT: &str =
-    "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && echo ready && exec cat";
+/// A way by which clients reach a card.
+pub(crate) trait Attachment: Sync {
+    /// A command line that reaches it.
+    fn enter(&self, place: &Place, words: &[&str]) -> Command;
+}
 
-/// One private world.
-pub(crate) struct World {
-    init: Child,
-    /// The first process, as this side numbers it.
-    first: u32,
-    /// Where clients run; gone with the world.
-    folder: TempDir,
+/// The world of one test.
+pub(crate) struct World<A = Run> {
+    // It ends before its folders go.
+    pub(crate) attachment: A,
+    pub(crate) place: Place,
+}
+
+/// `vreader run`, with these options.
+pub(crate) struct Run(Vec<String>);
+
+impl Attachment for Run {
+    fn enter(&self, place: &Place, words: &[&str]) -> Command {
+        let mut command = place.vreader(&["run"]);
+        command.args(&self.0).arg("--").args(words);
+        command
+    }
 }
 
 impl World {
-    /// A world with pcscd running in it.
-    pub(crate) fn new() -> Self {
-        let world = Self::without_pcscd();
-        world.start_pcscd();
+    /// One card, of which the state remains from client to client. `options` are those of `vreader card new`.
+    pub(crate) fn with_card(options: &[&str]) -> Self {
+        let world = Self::with_options(&["--card", CARD]);
+        world.new_card(CARD, options);
         world
     }
 
-    /// A world in which nothing runs.
-    pub(crate) fn without_pcscd() -> Self {
-        for program in ["unshare", "nsenter", "ip", "timeout"] {
-            require(program);
-        }
-        let mut unshare = Command::new("unshare");
-        if !is_root() {
-            unshare.args(["--user", "--map-root-user"]);
-        }
-        let mut init = unshare
-            .args([
-                "--mount",
-                "--net",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "--",
-                "sh",
-                "-c",
-                INIT,
-            ])
-            .env("PATH", search_path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("unshare starts");
-        let mut ready = String::new();
-        BufReader::new(init.stdout.take().expect("a pipe"))
-            .read_line(&mut ready)
-            .expect("the world's first words");
-        if ready != "ready\n" {
-            let mut complaint = String::new();
-            let _ = init.stderr.take().expect("a pipe").read_to_string(&mut complaint);
-            panic!(
-                "no private world on this machine: {complaint}These tests need root, or unprivileged user \
-                 namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0)"
-            );
-        }
-        let first = only_child_of(init.id());
-        Self { init, first, folder: tempfile::tempdir().expect("a temporary folder") }
+    /// The readers that these options of `vreader run` make.
+    pub(crate) fn with_options(options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self { attachment: Run(options), place: Place::new() }
     }
 
-    /// Starts pcscd and waits until it takes calls.
-    pub(crate) fn start_pcscd(&self) {
-        require("pcscd");
-        assert!(
-            Path::new("/etc/reader.conf.d/vpcd").exists(),
-            "vsmartcard-vpcd is not installed: run tools/install-clients"
-        );
-        let log = fs::File::create(self.path("pcscd.log")).expect("a log file");
-        let mut pcscd = self.enter(&["pcscd", "--foreground", "--info"]);
-        pcscd.stdin(Stdio::null()).stdout(log.try_clone().expect("a handle")).stderr(log);
-        // Its end is the world's end, or `stop_pcscd`; the handle that enters the world has nothing to add.
-        drop(pcscd.spawn().expect("nsenter starts"));
-        let socket = PathBuf::from(format!("/proc/{}/root/run/pcscd/pcscd.comm", self.first));
-        wait_for("pcscd opens its socket", || socket.exists().then_some(()));
+    /// The same folder, and the readers that these options make.
+    pub(crate) fn changed_to(self, options: &[&str]) -> Self {
+        Self { place: self.place, ..Self::with_options(options) }
     }
+}
 
-    /// Ends pcscd and waits until it is gone.
-    pub(crate) fn stop_pcscd(&self) {
-        self.client("sh").args(["-c", "kill $(cat /run/pcscd/pcscd.pid)"]).succeeds();
-        let socket = PathBuf::from(format!("/proc/{}/root/run/pcscd/pcscd.comm", self.first));
-        wait_for("pcscd removes its socket", || (!socket.exists()).then_some(()));
-    }
-
-    /// A client program that runs in this world, in its folder.
-    pub(crate) fn client(&self, program: &str) -> Client<'_> {
+impl<A: Attachment> World<A> {
+    /// A client that reaches the card.
+    pub(crate) fn client(&self, program: &str) -> Client {
+        require("timeout");
         require(program);
-        Client { world: self, words: vec![program.to_owned()], environment: Vec::new() }
+        Client::new(self.enter(&["timeout", "--kill-after=5", CLIENT_SECONDS, program]), program)
     }
 
-    /// A program of this world that keeps running beside the test.
+    /// A program that keeps running beside the test.
     pub(crate) fn companion(&self, words: &[&str]) -> Companion {
         require(words[0]);
-        // The shell tells its process number in the world, then becomes the program.
-        let mut command = self.enter(&[&["sh", "-c", "echo $$; exec \"$@\"", "sh"], words].concat());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("nsenter starts");
-        let input = child.stdin.take().expect("a pipe");
-        let (sender, lines) = channel();
-        let outputs: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
-        for output in outputs {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    // The test may be over before the program is.
-                    let _ = sender.send(line);
-                }
-            });
-        }
-        let mut companion = Companion { child, input, lines, heard: Vec::new(), number: 0 };
-        companion.number = companion.hear("its process number", |line| line.parse().ok());
-        companion
+        Companion::start(&mut self.enter(&[&TELLS_ITS_NUMBER, words].concat()))
+    }
+
+    /// A program that needs no reader.
+    pub(crate) fn tool(&self, program: &str) -> Client {
+        require("timeout");
+        require(program);
+        Client::new(self.beside(&["timeout", "--kill-after=5", CLIENT_SECONDS, program]), program)
+    }
+
+    /// A program that needs no reader and keeps running beside the test.
+    pub(crate) fn server(&self, words: &[&str]) -> Companion {
+        require(words[0]);
+        Companion::start(&mut self.beside(&[&TELLS_ITS_NUMBER, words].concat()))
     }
 
     /// A path in the world's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place.file(name)
     }
 
     /// Writes a file of the world's folder.
@@ -160,71 +113,74 @@ impl World {
             .unwrap_or_else(|error| panic!("no file {name} in the world's folder: {error}"))
     }
 
-    /// A command that runs in the world.
-    fn enter(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        // Entering a mount namespace leaves a process at its root: the folder has to be named here.
-        let folder = format!("--wd={}", self.folder.path().display());
-        command.args(["--target", &self.first.to_string(), "--mount", "--net", "--pid", &folder]);
-        if !is_root() {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        command
-            .arg("--")
-            .args(words)
-            .env("HOME", self.folder.path())
-            .env("LC_ALL", "C")
-            .env("PATH", search_path())
-            .env_remove("PCSCLITE_CSOCK_NAME")
-            .env_remove("OPENSC_CONF")
-            .env_remove("OPENSC_DRIVER");
-        command
+    /// Reads a text of the world's folder.
+    pub(crate) fn read_text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).expect("UTF-8")
     }
-}
 
-impl Drop for World {
-    fn drop(&mut self) {
-        // Closing the pipe ends the first process, and with it the world.
-        drop(self.init.stdin.take());
-        let _ = self.init.wait();
-        if thread::panicking() {
-            let log = fs::read_to_string(self.path("pcscd.log")).unwrap_or_default();
-            eprintln!("--- pcscd said:\n{log}---");
-        }
+    fn enter(&self, words: &[&str]) -> Command {
+        self.set_up(self.attachment.enter(&self.place, words))
+    }
+
+    fn beside(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(words[0]);
+        self.place.set_up(&mut command);
+        command.args(&words[1..]);
+        self.set_up(command)
+    }
+
+    fn set_up(&self, mut command: Command) -> Command {
+        command.env("HOME", self.path("")).env("PATH", search_path());
+        command
     }
 }
 
 /// A client program about to run.
-pub(crate) struct Client<'a> {
-    world: &'a World,
+pub(crate) struct Client {
+    command: Command,
     words: Vec<String>,
-    environment: Vec<(String, String)>,
+    input: Option<String>,
 }
 
-impl Client<'_> {
+impl Client {
+    /// `command` runs `program`, and takes its arguments last.
+    pub(crate) fn new(command: Command, program: &str) -> Self {
+        Self { command, words: vec![program.to_owned()], input: None }
+    }
+
     /// Adds arguments.
     pub(crate) fn args<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.words.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        for word in words {
+            self.command.arg(word.as_ref());
+            self.words.push(word.as_ref().to_owned());
+        }
         self
     }
 
     /// Sets an environment variable.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// What it finds on standard input; not more than a pipe holds. Otherwise nothing.
+    pub(crate) fn input(mut self, text: &str) -> Self {
+        self.input = Some(text.to_owned());
         self
     }
 
     /// Runs the client to its end.
-    pub(crate) fn run(self) -> Outcome {
-        let mut words = vec!["timeout", "--kill-after=5", CLIENT_SECONDS];
-        words.extend(self.words.iter().map(String::as_str));
-        let output = self
-            .world
-            .enter(&words)
-            .envs(self.environment)
-            .stdin(Stdio::null())
-            .output()
-            .expect("nsenter starts");
+    pub(crate) fn run(mut self) -> Outcome {
+        if self.input.is_some() {
+            self.command.stdin(Stdio::piped());
+        }
+        let mut child =
+            self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the client starts");
+        if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.input) {
+            // A client that fails early does not read it.
+            let _ = pipe.write_all(text.as_bytes());
+        }
+        let output = child.wait_with_output().expect("the client ends");
         let outcome = Outcome { command: self.words.join(" "), output };
         assert_ne!(outcome.code(), Some(124), "the client did not end in {CLIENT_SECONDS} s: {outcome}");
         outcome
@@ -259,99 +215,12 @@ impl Outcome {
 
     /// Standard output, then standard error.
     pub(crate) fn text(&self) -> String {
-        [&self.output.stdout, &self.output.stderr]
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            .concat()
+        text(&self.output)
     }
 }
 
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})\n{}", self.command, self.output.status, self.text())
     }
-}
-
-/// A program that runs beside the test.
-pub(crate) struct Companion {
-    child: Child,
-    input: ChildStdin,
-    lines: Receiver<String>,
-    heard: Vec<String>,
-    number: u32,
-}
-
-impl Companion {
-    /// Types a line.
-    pub(crate) fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("the program reads its input");
-    }
-
-    /// Waits for a line, and returns what `wanted` makes of it.
-    pub(crate) fn hear<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(
-                |error| panic!("waited for {what}: {error}; the program said\n{}", self.heard.join("\n")),
-            );
-            self.heard.push(line.clone());
-            if let Some(found) = wanted(&line) {
-                return found;
-            }
-        }
-    }
-
-    /// Waits for a line that contains `part`.
-    pub(crate) fn hear_line(&mut self, part: &str) -> String {
-        self.hear(part, |line| line.contains(part).then(|| line.to_owned()))
-    }
-
-    /// Sends a signal by name, and waits for the program's end.
-    pub(crate) fn end_by(mut self, world: &World, signal: &str) -> std::process::ExitStatus {
-        world.client("sh").args(["-c", &format!("kill -{signal} {}", self.number)]).succeeds();
-        self.child.wait().expect("the program ends")
-    }
-
-    /// Waits for the program to end by itself.
-    pub(crate) fn ends(mut self) -> std::process::ExitStatus {
-        self.child.wait().expect("the program ends")
-    }
-}
-
-/// Waits for a condition, looking often; panics when it does not come.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain until {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// A missing client is a failure: a test that did not run proves nothing.
-pub(crate) fn require(program: &str) {
-    let found = Path::new(program).is_absolute() && Path::new(program).exists()
-        || search_path().split(':').any(|folder| Path::new(folder).join(program).exists());
-    assert!(found, "{program} is not installed: run tools/install-clients");
-}
-
-/// Debian keeps pcscd and ip where only root's search path looks.
-fn search_path() -> String {
-    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
-}
-
-/// Whether this process may make namespaces without a user namespace: its effective user (proc(5),
-/// /proc/pid/status) is 0.
-fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1))
-        == Some("0")
-}
-
-/// The process that `unshare` forked, as this side numbers it.
-fn only_child_of(parent: u32) -> u32 {
-    let children =
-        fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("proc lists children");
-    children.trim().parse().expect("unshare has one child")
 }

@@ -14,7 +14,7 @@ use vreader::attach::pcsc::Slots;
 
 use crate::{
     echo_card::{EchoCard, SlowCard, world, world_with},
-    raw::{LEAVE, Raw, SHARED, SUCCESS, T1, message, word, words},
+    raw::{INSUFFICIENT_BUFFER, LEAVE, Raw, SHARED, SUCCESS, T1, message, word, words},
     vreader::{Place, wait_for},
 };
 
@@ -174,6 +174,90 @@ fn a_connection_may_drop_at_every_byte() {
     Witness::new(world.socket(), &reader).sees_nothing();
 }
 
+/// One request of every kind, as a client of 4:`minor` sends it, with its payload.
+fn requests(minor: u32, context: u32, handle: u32) -> Vec<Vec<u8>> {
+    let request = |(command, _)| {
+        let mut structure = vec![0; size_of_body(command, minor)];
+        let subject = if [0x02, 0x04, 0x0D].contains(&command) { context } else { handle };
+        if let Some(word) = structure.first_chunk_mut() {
+            *word = subject.to_ne_bytes();
+        }
+        match command {
+            0x09 => {
+                [message(command, &words(&[handle, T1, 16, 4, 0, 16, 300, 0])), vec![0, 1, 2, 3]].concat()
+            }
+            0x0A => {
+                [message(command, &words(&[handle, 0x4200_0D48, 4, 300, 0, 0])), vec![0, 1, 2, 3]].concat()
+            }
+            _ => message(command, &structure),
+        }
+    };
+    COMMANDS.map(request).to_vec()
+}
+
+/// In 4:3 a structure comes with WAIT and STOP.
+fn size_of_body(command: u32, minor: u32) -> usize {
+    match (command, minor) {
+        (0x13 | 0x14, 3) => 8,
+        _ => COMMANDS.iter().find(|(known, _)| *known == command).map_or(0, |(_, size)| *size),
+    }
+}
+
+#[test]
+fn a_connection_may_drop_at_every_byte_of_every_request() {
+    let (world, reader) = world();
+    let mut witness = Witness::new(world.socket(), &reader);
+    for minor in 3..=6 {
+        for place in 0..COMMANDS.len() {
+            let mut length = 0;
+            loop {
+                let mut raw = Raw::new(world.socket(), minor);
+                let context = raw.establish();
+                let (handle, _, rv) = raw.connect(context, &reader, SHARED);
+                assert_eq!(rv, SUCCESS);
+                let request = requests(minor, context, handle).swap_remove(place);
+                if length == request.len() {
+                    break;
+                }
+                raw.stream.write_all(&request[..length]).unwrap();
+                length += 1;
+            }
+        }
+        // Nothing was asked for to the end, so nothing has happened.
+        wait_for("the dead are gone", || (world.readers().list()[0].handles == 1).then_some(()));
+        witness.sees_nothing();
+    }
+}
+
+#[test]
+fn wrong_sizes_and_unknown_commands_end_their_connection() {
+    let (world, reader) = world();
+    let mut witness = Witness::new(world.socket(), &reader);
+    let close = |minor, size: u32, command: u32| {
+        let mut raw = Raw::new(world.socket(), minor);
+        raw.handle(&reader);
+        // The server may close the connection before it has read all of it.
+        let _ = raw.stream.write_all(&[words(&[size, command]), vec![0; 300]].concat());
+        raw.is_closed();
+    };
+    for minor in 3..=6 {
+        for (command, _) in COMMANDS {
+            let size = u32::try_from(size_of_body(command, minor)).unwrap();
+            for wrong in [0, 4, 8, size.wrapping_sub(1), size + 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF] {
+                if wrong != size {
+                    close(minor, wrong, command);
+                }
+            }
+        }
+        for command in [0x00, 0x03, 0x0C, 0x0E, 0x18, 0x100, 0x0900_0000, 0xFFFF_FFFF] {
+            for size in [0, 8, 0xFFFF_FFFF] {
+                close(minor, size, command);
+            }
+        }
+        witness.sees_nothing();
+    }
+}
+
 #[test]
 fn clients_that_stall_in_a_message_keep_nobody_waiting() {
     let (world, reader) = world();
@@ -263,6 +347,15 @@ fn lengths_that_are_only_claimed_cost_nothing() {
             raw.hears_nothing();
             claims.push(raw);
         }
+    }
+    // Lengths within a structure move nothing at all.
+    let mut raw = Raw::new(world.socket(), 4);
+    let handle = raw.handle(&reader);
+    for length in [265, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF] {
+        let attribute = [words(&[handle, 0x0001_0100]), vec![0; 264], words(&[length, 0])].concat();
+        let got = raw.call(0x0F, &attribute);
+        assert_eq!((&got[8..16], word(&got, 272), word(&got, 276)), (&b"vreader\0"[..], 8, SUCCESS));
+        assert_eq!(word(&raw.call(0x10, &attribute), 276), INSUFFICIENT_BUFFER);
     }
     witness.sees_nothing();
     drop(claims);

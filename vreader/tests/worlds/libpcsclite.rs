@@ -9,7 +9,8 @@ use std::{
 };
 
 use pcsc::{
-    Attribute, Context, Disposition, Error, PNP_NOTIFICATION, Protocols, ReaderState, Scope, ShareMode, State,
+    Attribute, Card, Context, Disposition, Error, PNP_NOTIFICATION, Protocol, Protocols, ReaderState, Scope,
+    ShareMode, State, Status, ctl_code,
 };
 
 use crate::vreader::{Place, text};
@@ -201,5 +202,66 @@ fn an_exclusive_handle_keeps_others_out() {
         assert_eq!(other.err(), Some(Error::SharingViolation));
         drop(card);
         second.connect(READER, ShareMode::Shared, Protocols::ANY).unwrap();
+    });
+}
+
+#[test]
+fn a_reader_without_a_card_answers_directly() {
+    in_world("a_reader_without_a_card_answers_directly", &["--empty"], || {
+        let context = context();
+        let reader = context.connect(READER, ShareMode::Direct, Protocols::UNDEFINED).unwrap();
+        let status = reader.status2_owned().unwrap();
+        assert!(status.status().contains(Status::ABSENT) && status.protocol2().is_none());
+        let mut buffer = [0; 264];
+        // PC/SC part 10, 2.2: a feature is its tag, 04, and the control code that it has, most significant byte first.
+        let features = reader.control(ctl_code(3400), &[], &mut buffer).unwrap().to_vec();
+        let [0x12, 0x04, code @ ..] = features.as_slice() else { panic!("{features:02X?}") };
+        let properties = u32::from_be_bytes(code.try_into().unwrap()).into();
+        // 2.6.14: property 0A, dwMaxAPDUDataSize, least significant byte first.
+        let properties = reader.control(properties, &[], &mut buffer).unwrap();
+        assert!(properties.windows(6).any(|property| property == [0x0A, 0x04, 0x00, 0x00, 0x01, 0x00]));
+        assert_eq!(reader.control(ctl_code(1), &[0x01], &mut buffer), Err(Error::UnsupportedFeature));
+        assert_eq!(reader.set_attribute(Attribute::AtrString, &[0x3B]), Err(Error::UnsupportedFeature));
+    });
+}
+
+#[test]
+fn transactions_end_as_they_are_told_to() {
+    in_world("transactions_end_as_they_are_told_to", &[], || {
+        let (first, second) = (context(), context());
+        let mut card = first.connect(READER, ShareMode::Shared, Protocols::ANY).unwrap();
+        let mut other = second.connect(READER, ShareMode::Shared, Protocols::T1).unwrap();
+        let protocol = |card: &Card| card.status2_owned().unwrap().protocol2();
+        assert_eq!([protocol(&card), protocol(&other)], [Some(Protocol::T1); 2]);
+        // Dropped, a transaction leaves the card as it is.
+        drop(card.transaction().unwrap());
+        assert!(other.transmit(&SELECT, &mut [0; 300]).is_ok());
+        let transaction = card.transaction().unwrap();
+        transaction.end(Disposition::ResetCard).map_err(|(_, error)| error).unwrap();
+        for handle in [&mut card, &mut other] {
+            assert_eq!(handle.transmit(&SELECT, &mut [0; 300]), Err(Error::ResetCard));
+            handle.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard).unwrap();
+            assert!(handle.transmit(&SELECT, &mut [0; 300]).is_ok());
+        }
+        let mismatch = second.connect(READER, ShareMode::Shared, Protocols::T0);
+        assert_eq!(mismatch.err(), Some(Error::ProtoMismatch));
+    });
+}
+
+#[test]
+fn a_context_ends_when_nobody_uses_it() {
+    in_world("a_context_ends_when_nobody_uses_it", &[], || {
+        let context = context();
+        assert_eq!(context.is_valid(), Ok(()));
+        let card = context.connect(READER, ShareMode::Shared, Protocols::ANY).unwrap();
+        let (context, error) = context.release().unwrap_err();
+        assert_eq!(error, Error::CantDispose, "the card holds it");
+        drop(card);
+        context.release().map_err(|(_, error)| error).unwrap();
+        ctl(&["remove-reader"]);
+        let context = self::context();
+        assert_eq!(context.list_readers_owned().unwrap(), Vec::<CString>::new());
+        let mut states = [ReaderState::new(READER, State::UNAWARE)];
+        assert_eq!(context.get_status_change(Duration::ZERO, &mut states), Err(Error::UnknownReader));
     });
 }

@@ -12,9 +12,15 @@ use vreader::image::CardLock;
 
 use crate::vreader::{Place, require, send, text, wait_for};
 
-/// A shell script in a world without cards.
+/// A shell script in a world without cards. Signals do what they do by default: a shell that starts the tests in the
+/// background has them ignore INT and QUIT.
 fn shell(place: &Place, script: &str) -> Command {
-    place.vreader(&["run", "--empty", "--", "sh", "-c", script])
+    let mut command = Command::new("env");
+    place.set_up(&mut command);
+    let words =
+        ["--default-signal", env!("CARGO_BIN_EXE_vreader"), "run", "--empty", "--", "sh", "-c", script];
+    command.args(words);
+    command
 }
 
 /// Starts a script that says when it is ready, and waits for that.

@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Longest wait for something that must come.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder for sockets of its own, and one for files.
 pub(crate) struct Place {
@@ -70,18 +70,8 @@ impl Place {
 
     /// A world that stays.
     pub(crate) fn serve(&self, words: &[&str]) -> Serving<'_> {
-        let mut child = self
-            .vreader(&[&["serve"], words].concat())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("vreader starts");
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-        output.read_line(&mut line).expect("the first line");
-        let socket = line.strip_prefix("export PCSCLITE_CSOCK_NAME=").expect("the line for the shell").trim();
-        // That was all, and a shell that waits for the end of the output goes on.
-        assert_eq!(output.read(&mut [0]).expect("the end"), 0);
-        Serving { place: self, socket: socket.into(), child }
+        let (child, socket) = start_serving(&mut self.vreader(&[&["serve"], words].concat()));
+        Serving { place: self, socket, child }
     }
 
     /// A file of the place.
@@ -105,6 +95,18 @@ impl Place {
         let left = self.worlds();
         assert!(left.is_empty(), "left behind: {left:?}");
     }
+}
+
+/// Starts a command line `vreader serve`, and waits until it has told the path of its socket.
+pub(crate) fn start_serving(command: &mut Command) -> (Child, PathBuf) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("vreader starts");
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    output.read_line(&mut line).expect("the first line");
+    let socket = line.strip_prefix("export PCSCLITE_CSOCK_NAME=").expect("the line for the shell").trim();
+    // That was all, and a shell that waits for the end of the output goes on.
+    assert_eq!(output.read(&mut [0]).expect("the end"), 0);
+    (child, socket.into())
 }
 
 /// A `vreader serve` that runs; dropped, it is killed.
@@ -175,7 +177,12 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 
 /// A missing client is a failure: a test that did not run proves nothing.
 pub(crate) fn require(program: &str) {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').any(|folder| Path::new(folder).join(program).exists());
+    // An absolute path replaces the folder.
+    let found = search_path().split(':').any(|folder| Path::new(folder).join(program).exists());
     assert!(found, "{program} is not installed: run tools/install-clients");
+}
+
+/// Debian keeps daemons, and `ip`, where only root's search path looks.
+pub(crate) fn search_path() -> String {
+    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }

@@ -5,13 +5,17 @@
 //! What the requests mean is not decided here but in [`crate::reader`].
 
 use std::{
-    io::{self, Write},
+    io::{self, IoSlice, Write},
     os::unix::net::UnixStream,
     sync::Arc,
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use zeroize::Zeroizing;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     dialect::{Dialect, WaitAnswer},
@@ -54,7 +58,6 @@ pub(super) struct Connection<'a> {
     /// The moment of the states that the client has seen last: what a 4:3 client waits from.
     seen: u64,
     payload: Zeroizing<Vec<u8>>,
-    answer: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Connection<'a> {
@@ -70,7 +73,6 @@ impl<'a> Connection<'a> {
             dialect: Dialect::UNTOLD,
             waiting: Arc::new(Waiting::new(Arc::clone(stream))),
             payload: Zeroizing::default(),
-            answer: Zeroizing::default(),
         }
     }
 
@@ -188,8 +190,7 @@ impl<'a> Connection<'a> {
         let (rv, receive_length) = (code(&result)?, length(&result));
         let receive_protocol = request.send_protocol;
         let structure = Transmit { receive_protocol, receive_length, rv, ..request };
-        let answer = Zeroizing::new(result.unwrap_or_default());
-        self.reply_with(&structure.bytes(), &answer)
+        self.reply_with(&structure.bytes(), result.unwrap_or_default())
     }
 
     fn control(&mut self, request: Control, payload: Payload) -> Result<(), End> {
@@ -200,8 +201,7 @@ impl<'a> Connection<'a> {
         };
         self.forget_payload();
         let structure = Control { rv: code(&result)?, returned_length: length(&result), ..request };
-        let answer = Zeroizing::new(result.unwrap_or_default());
-        self.reply_with(&structure.bytes(), &answer)
+        self.reply_with(&structure.bytes(), result.unwrap_or_default())
     }
 
     fn get_attribute(&mut self, request: &Attribute) -> Result<(), End> {
@@ -261,7 +261,7 @@ impl<'a> Connection<'a> {
 
     /// Wipes the payload, and gives back the room of a long one.
     fn forget_payload(&mut self) {
-        zeroize::Zeroize::zeroize(&mut *self.payload);
+        wipe(&mut self.payload);
         self.payload.shrink_to(KEPT);
     }
 
@@ -271,17 +271,26 @@ impl<'a> Connection<'a> {
     }
 
     /// Structure and payload, in one write: some clients take what one read gives for the whole answer.
-    fn reply_with(&mut self, structure: &[u8], payload: &[u8]) -> Result<(), End> {
-        self.answer.clear();
-        self.answer.reserve_exact(structure.len() + payload.len());
-        self.answer.extend_from_slice(structure);
-        self.answer.extend_from_slice(payload);
-        let mut stream: &UnixStream = self.stream;
-        let written = stream.write_all(&self.answer);
-        zeroize::Zeroize::zeroize(&mut *self.answer);
-        self.answer.shrink_to(KEPT);
-        Ok(written?)
+    fn reply_with(&mut self, structure: &[u8], payload: Vec<u8>) -> Result<(), End> {
+        let mut payload = Zeroizing::new(payload);
+        let mut left = &mut [IoSlice::new(structure), IoSlice::new(&payload)][..];
+        while !left.is_empty() {
+            match sendmsg(self.stream, left, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL) {
+                // A signal may cut a long answer.
+                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(End::Unread(error.into())),
+            }
+        }
+        wipe(&mut payload);
+        Ok(())
     }
+}
+
+/// Empties and wipes. `Vec`'s own wiping goes byte by byte over what is in it, and at once over the room behind it.
+fn wipe(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    bytes.zeroize();
 }
 
 /// The return code of a result, unless the connection ends with it.
