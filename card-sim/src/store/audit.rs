@@ -26,7 +26,7 @@ pub fn audit(flash: &[u8]) -> Result<(), Unsound> {
     let pages = u32::try_from(flash.0.len() / PAGE_SIZE).map_err(|_| Unsound)?;
     let (first, last) = used_pages(flash, pages)?;
     let mut at = Position { page: first.turn, word: first.first_entry };
-    flash.expect(pages, Position { page: first.turn, word: 0 }, first.first_entry, 0)?;
+    flash.require(pages, Position { page: first.turn, word: 0 }, first.first_entry, 0)?;
     loop {
         let word = flash.get(pages, at)?;
         if word == ERASED {
@@ -43,12 +43,12 @@ pub fn audit(flash: &[u8]) -> Result<(), Unsound> {
         if next.page > at.page {
             // An entry that was taken back is single words of zeros now, and the page still says where it ended.
             let first_entry = first_entry(flash, pages, next.page)?;
-            flash.expect(pages, next, first_entry.checked_sub(next.word).ok_or(Unsound)?, 0)?;
+            flash.require(pages, next, first_entry.checked_sub(next.word).ok_or(Unsound)?, 0)?;
         }
         at = next;
     }
     let rest = PAGE_WORDS.checked_sub(at.word).ok_or(Unsound)?;
-    if at.page == last { flash.expect(pages, at, rest, ERASED) } else { Err(Unsound) }
+    if at.page == last { flash.require(pages, at, rest, ERASED) } else { Err(Unsound) }
 }
 
 /// Whether some page begins like one that a store wrote. Tells a damaged card file from a file of another kind.
@@ -69,7 +69,7 @@ fn entry_length(flash: Words<'_>, pages: u32, at: Position, word: u32) -> Result
     let deleted = word & 0b100 == 0;
     let length = bits(word, 4, 10).div_ceil(4);
     if deleted {
-        flash.expect(pages, at.skip(1), length, 0)?;
+        flash.require(pages, at.skip(1), length, 0)?;
     } else {
         let footer = if length == 0 { ERASED } else { flash.get(pages, at.skip(length))? };
         let zeros = (word | 0xFC00_0000).count_zeros().saturating_add(footer.count_zeros());
@@ -89,7 +89,7 @@ fn used_pages(flash: Words<'_>, pages: u32) -> Result<(PageHeader, u32), Unsound
         let header = page_header(flash, pages, number)?;
         let Some(header) = header else {
             let start = Position { page: number, word: 0 };
-            flash.expect(pages, start, PAGE_WORDS, ERASED)?;
+            flash.require(pages, start, PAGE_WORDS, ERASED)?;
             continue;
         };
         used = used.saturating_add(1);
@@ -171,7 +171,7 @@ impl Words<'_> {
     }
 
     /// So many words have this value.
-    fn expect(self, pages: u32, from: Position, count: u32, value: u32) -> Result<(), Unsound> {
+    fn require(self, pages: u32, from: Position, count: u32, value: u32) -> Result<(), Unsound> {
         let all = (0..count).all(|word| self.get(pages, from.skip(word)) == Ok(value));
         if all { Ok(()) } else { Err(Unsound) }
     }
