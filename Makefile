@@ -11,7 +11,7 @@ help:
 	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
 	@echo 'make bench   the figures that README quotes'
-	@echo 'make mutants  put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
+	@echo 'make mutants put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
 	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
