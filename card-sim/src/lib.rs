@@ -45,6 +45,7 @@ pub mod profile;
 pub mod reference;
 pub mod refusal;
 pub mod security;
+pub mod sm;
 pub mod store;
 
 pub use card::{Card, OpenError};
