@@ -309,6 +309,12 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The plain command that was found inside this protected one: class `00`, and the data field that was decrypted.
+    pub const fn opened<'b>(&self, data: &'b [u8]) -> Command<'b> {
+        let header = CommandHeader { class: Class::parse(0x00), ..self.header() };
+        Command::assemble(header, data, self.case, self.ne)
+    }
+
     /// CLA INS P1 P2.
     pub const fn header(&self) -> CommandHeader {
         CommandHeader { class: self.class, instruction: self.instruction, p1: self.p1, p2: self.p2 }

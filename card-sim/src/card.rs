@@ -6,16 +6,23 @@
 
 use apdu::{Class, Command, CommandChain, Progress, Response, ResponseCursor, SecureMessaging, Status};
 use heapless::Vec;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
+    discovery::PinUsagePolicy,
+    interface::Interface,
+    key::{self, KeyReference},
     piv::{self, Context},
     platform::Platform,
     profile::Profile,
     refusal::{Refusal, rules},
-    security::SecurityStatus,
+    security::{Channel, SecurityStatus},
+    sm::{CipherSuite, Session},
     store::{Record, Store, StoreError},
 };
+
+/// Longest plain data field of a protected command, in bytes: a template with an RSA-4096 block, and more.
+const PLAIN_CAPACITY: usize = 1024;
 
 /// Longest data field of a chained command, in bytes: the facial image (12,710) and more.
 pub const COMMAND_CAPACITY: usize = 16 * 1024;
@@ -61,6 +68,8 @@ pub enum OpenError {
 pub struct Card<P: Platform> {
     platform: P,
     profile: &'static Profile,
+    /// The card has a key and a certificate for secure messaging, of this suite.
+    secure_messaging: Option<CipherSuite>,
     powered: bool,
     volatile: Volatile,
     refusal: Option<Refusal>,
@@ -71,6 +80,7 @@ pub struct Card<P: Platform> {
 struct Volatile {
     application: Application,
     security: SecurityStatus,
+    session: Option<Session>,
     chain: CommandChain<COMMAND_CAPACITY>,
     response: Vec<u8, RESPONSE_CAPACITY>,
     cursor: ResponseCursor,
@@ -78,9 +88,10 @@ struct Volatile {
 
 impl Volatile {
     /// Forgets everything, in place: the buffers are too large to be moved around.
-    fn clear(&mut self) {
+    fn clear(&mut self, interface: Interface) {
         self.application = Application::default();
-        self.security = SecurityStatus::default();
+        self.security = SecurityStatus::fresh(interface);
+        self.session = None;
         self.chain.abort();
         self.response.zeroize();
         self.cursor.clear();
@@ -97,7 +108,9 @@ impl<P: Platform> Card<P> {
         }
         let name = core::str::from_utf8(&name).map_err(|_| OpenError::UnknownProfile)?;
         let profile = Profile::find(name).ok_or(OpenError::UnknownProfile)?;
-        Ok(Self { platform, profile, powered: false, volatile: Volatile::default(), refusal: None })
+        let secure_messaging = cipher_suite(&platform.parts().store).map_err(OpenError::Store)?;
+        let volatile = Volatile::default();
+        Ok(Self { platform, profile, secure_messaging, powered: false, volatile, refusal: None })
     }
 
     /// The card's stock.
@@ -105,9 +118,12 @@ impl<P: Platform> Card<P> {
         self.profile
     }
 
-    /// The answer to reset.
+    /// The answer to reset through the interface that had the power last.
     pub fn atr(&self) -> &'static [u8] {
-        self.profile.atr
+        match self.volatile.security.interface() {
+            Interface::Contact => self.profile.atr,
+            Interface::Contactless => self.profile.contactless_atr,
+        }
     }
 
     /// The platform, for those who keep the card's state.
@@ -115,25 +131,30 @@ impl<P: Platform> Card<P> {
         &mut self.platform
     }
 
-    /// Gives the card power; answers with the answer to reset.
+    /// Gives the card power through its contacts; answers with the answer to reset.
     pub fn power_on(&mut self) -> &'static [u8] {
-        self.volatile.clear();
+        self.power_on_through(Interface::Contact)
+    }
+
+    /// Gives the card power through this interface; answers with the answer to reset.
+    pub fn power_on_through(&mut self, interface: Interface) -> &'static [u8] {
+        self.volatile.clear(interface);
         self.powered = true;
         self.atr()
     }
 
     /// Takes the power away.
     pub fn power_off(&mut self) {
-        self.volatile.clear();
+        self.volatile.clear(self.volatile.security.interface());
         self.powered = false;
     }
 
-    /// Warm reset; answers with the answer to reset.
+    /// Warm reset, through the same interface; answers with the answer to reset.
     pub fn reset(&mut self) -> &'static [u8] {
-        self.power_on()
+        self.power_on_through(self.volatile.security.interface())
     }
 
-    /// Why the last command was refused, if it was.
+    /// Why the last command was refused, if it was; also what a protected answer says inside.
     pub fn last_refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()
     }
@@ -142,12 +163,13 @@ impl<P: Platform> Card<P> {
     ///
     /// Answers longer than the command's Le come in parts: `61xx`, then GET RESPONSE.
     pub fn transmit(&mut self, command: &[u8]) -> Response<'_> {
+        self.refusal = None;
         match self.receive(command) {
             Ok((range, status)) => {
-                self.refusal = None;
                 Response { data: self.volatile.response.get(range).unwrap_or_default(), status }
             }
             Err(refusal) => {
+                self.volatile.refuse(command);
                 self.refusal = Some(refusal);
                 Response::from_status(refusal.status)
             }
@@ -160,7 +182,7 @@ impl<P: Platform> Card<P> {
         }
         let volatile = &mut self.volatile;
         let command = match Command::parse(bytes).map_err(|_| rules::LENGTHS.refuse()) {
-            Ok(command) => check_class(command.class).map(|()| command),
+            Ok(command) => check_class(command.class, self.secure_messaging).map(|()| command),
             Err(refusal) => Err(refusal),
         };
         let command = command.inspect_err(|_| volatile.interrupt())?;
@@ -194,26 +216,94 @@ impl<P: Platform> Card<P> {
 
     /// Runs a command, `last` or the chain that it ends.
     fn run(&mut self, last: &Command<'_>) -> Result<(), Refusal> {
-        let Self { platform, profile, volatile, .. } = self;
-        let Volatile { application, security, chain, response, .. } = volatile;
-        security.begin_command();
-        let parts = platform.parts();
+        if last.class.secure_messaging() != SecureMessaging::None {
+            return self.run_protected(last);
+        }
+        let Self { platform, profile, secure_messaging, volatile, .. } = self;
+        let Volatile { application, security, session, chain, response, .. } = volatile;
         let result = {
             let collected = chain.command();
             let command = collected.as_ref().unwrap_or(last);
-            let mut context = Context::<P> { platform: parts, security, profile, response };
-            dispatch(application, &mut context, command)
+            run_opened(
+                Context::<P> {
+                    platform: platform.parts(),
+                    security,
+                    profile,
+                    secure_messaging: *secure_messaging,
+                    session,
+                    response,
+                },
+                application,
+                command,
+            )
         };
-        if piv::passes_on_proofs(last.instruction) {
-            security.pass_on();
-        }
-        security.end_command();
         chain.abort();
-        if result.is_err() {
-            response.clear();
-        }
         result
     }
+
+    /// Runs a protected command. Whatever is refused inside, the answer is a protected one; what is wrong with the
+    /// protection itself ends the session.
+    fn run_protected(&mut self, last: &Command<'_>) -> Result<(), Refusal> {
+        let Self { platform, profile, secure_messaging, volatile, refusal, .. } = self;
+        let Volatile { application, security, session, chain, response, .. } = volatile;
+        let mut open = session.take().ok_or(rules::SM_SESSION.refuse())?;
+        if *application != Application::Piv || !piv::may_be_protected(last.instruction) {
+            return Err(rules::SM_COMMAND.refuse());
+        }
+        let header = [last.instruction, last.p1, last.p2];
+        let mut plain = Zeroizing::new(Vec::<u8, PLAIN_CAPACITY>::new());
+        let collected = chain.command();
+        open.open_command(header, collected.as_ref().unwrap_or(last).data, &mut *plain)?;
+        let command = last.opened(&plain);
+
+        let policy = PinUsagePolicy::load(&platform.parts().store)?;
+        let paired = security.paired() || !policy.pairing_code_needed();
+        security.set_channel(Channel {
+            protected: true,
+            virtual_contact: policy.virtual_contact_interface() && paired,
+        });
+        let result = run_opened(
+            Context::<P> {
+                platform: platform.parts(),
+                security,
+                profile,
+                secure_messaging: *secure_messaging,
+                session,
+                response,
+            },
+            application,
+            &command,
+        );
+        chain.abort();
+        *refusal = result.err();
+        open.protect_response(refusal.map_or(Status::Ok, |refusal| refusal.status).to_u16(), response)?;
+        *session = Some(open);
+        Ok(())
+    }
+}
+
+/// Runs a command that came plain, or was opened.
+fn run_opened<P: Platform>(
+    mut context: Context<'_, P>,
+    application: &mut Application,
+    command: &Command<'_>,
+) -> Result<(), Refusal> {
+    context.security.begin_command();
+    let result = dispatch(application, &mut context, command);
+    if piv::passes_on_proofs(command.instruction) {
+        context.security.pass_on();
+    }
+    context.security.end_command();
+    if result.is_err() {
+        context.response.clear();
+    }
+    result
+}
+
+/// The cipher suite of the card in this store, if it has a key and a certificate for secure messaging.
+fn cipher_suite(store: &impl Store) -> Result<Option<CipherSuite>, StoreError> {
+    let key = key::load_private(store, KeyReference::SecureMessaging)?;
+    Ok(key.and_then(|(key, _)| CipherSuite::of_key(key.algorithm())))
 }
 
 impl Volatile {
@@ -222,6 +312,18 @@ impl Volatile {
         self.chain.abort();
         self.clear_response();
         self.security.spend_proofs();
+    }
+
+    /// The bytes of a command were refused. If they came under secure messaging, that is its end (part 2, 4.3).
+    fn refuse(&mut self, command: &[u8]) {
+        let protected = command
+            .first()
+            .is_some_and(|class| Class::parse(*class).secure_messaging() != SecureMessaging::None);
+        if protected {
+            self.chain.abort();
+            self.session = None;
+            self.security.set_paired(false);
+        }
     }
 
     fn clear_response(&mut self) {
@@ -252,18 +354,19 @@ impl Volatile {
     }
 }
 
-/// Plain interindustry commands on the basic channel pass.
-fn check_class(class: Class) -> Result<(), Refusal> {
+/// Interindustry commands on the basic channel pass, plain ones and those under the card's own secure messaging.
+fn check_class(class: Class, suite: Option<CipherSuite>) -> Result<(), Refusal> {
     if !class.is_interindustry() {
         return Err(rules::CLASS.refuse());
     }
     if class.channel() != 0 {
         return Err(rules::CHANNEL.refuse());
     }
-    if class.secure_messaging() != SecureMessaging::None {
-        return Err(rules::SECURE_MESSAGING.refuse());
+    match class.secure_messaging() {
+        SecureMessaging::None => Ok(()),
+        SecureMessaging::HeaderAuthenticated if suite.is_some() => Ok(()),
+        _ => Err(rules::SECURE_MESSAGING.refuse()),
     }
-    Ok(())
 }
 
 fn dispatch<P: Platform>(
@@ -299,11 +402,14 @@ fn select<P: Platform>(
     let selected = by_name(command.data).ok_or(rules::SELECT_UNKNOWN.refuse())?;
     if selected != *application {
         context.security.leave_application();
+        *context.session = None;
         *application = selected;
     }
     match selected {
         _ if !wants_answer => Ok(()),
-        Application::Piv => piv::application_property_template(context.profile, context.response),
+        Application::Piv => {
+            piv::application_property_template(context.profile, context.secure_messaging, context.response)
+        }
         Application::IssuerSecurityDomain => {
             context.response.extend_from_slice(&ISSUER_SECURITY_DOMAIN_ANSWER)?;
             Ok(())

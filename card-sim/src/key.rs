@@ -17,6 +17,8 @@ pub const DEFAULT_EXPONENT: u32 = 0x0001_0001;
 /// A key reference: the P2 byte of GENERAL AUTHENTICATE (SP 800-73-5 part 1, table 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyReference {
+    /// `04`: the card's half of secure messaging.
+    SecureMessaging,
     /// `9A`: proves the holder to a system; needs the PIN.
     PivAuthentication,
     /// `9B`: the issuer's symmetric key, which opens PUT DATA and key generation.
@@ -58,6 +60,7 @@ impl KeyReference {
     /// The key reference with this byte, if the PIV application has one.
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
+            0x04 => Self::SecureMessaging,
             0x9A => Self::PivAuthentication,
             0x9B => Self::CardManagement,
             0x9C => Self::DigitalSignature,
@@ -71,6 +74,7 @@ impl KeyReference {
     /// The byte that stands for this key in commands.
     pub const fn to_byte(self) -> u8 {
         match self {
+            Self::SecureMessaging => 0x04,
             Self::PivAuthentication => 0x9A,
             Self::CardManagement => 0x9B,
             Self::DigitalSignature => 0x9C,
@@ -106,12 +110,13 @@ pub struct KeyUse {
 impl KeyReference {
     /// The key's row in SP 800-73-5 part 1, table 5.
     pub const fn key_use(self) -> KeyUse {
-        use AccessRule::{Always, Never, PinAlways, PinOrOcc, VciAndPinOrOcc};
+        use AccessRule::{Always, Never, PinAlways, PinOrOcc, VciAndPinAlways, VciAndPinOrOcc};
         use Operation::{Ecdh, Ecdsa, RsaPrivate};
         match self {
+            Self::SecureMessaging => row(Always, Always, &[]),
             Self::PivAuthentication => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
             Self::CardManagement => row(Always, Never, &[]),
-            Self::DigitalSignature => row(PinAlways, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
+            Self::DigitalSignature => row(PinAlways, VciAndPinAlways, &[RsaPrivate, Ecdsa]),
             Self::KeyManagement | Self::Retired(_) => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdh]),
             Self::CardAuthentication => row(Always, Always, &[RsaPrivate, Ecdsa]),
         }

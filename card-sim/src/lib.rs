@@ -12,6 +12,8 @@
 //! | `piv` | the commands, one file each |
 //! | [`object`], [`key`], [`mod@reference`] | the standard's tables: data objects, keys, PIN and PUK |
 //! | [`security`] | what has been proved since power-on; the access rules |
+//! | [`interface`], [`discovery`] | contact and contactless; what the Discovery Object says of PINs and pairing |
+//! | [`sm`] | secure messaging |
 //! | [`refusal`] | every rule by which a command is refused |
 //! | [`store`], [`crypto`], [`platform`] | what the card needs from outside |
 //!
@@ -36,6 +38,8 @@ extern crate alloc;
 
 pub mod card;
 pub mod crypto;
+pub mod discovery;
+pub mod interface;
 pub mod key;
 pub mod object;
 pub mod personalise;

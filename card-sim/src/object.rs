@@ -14,6 +14,8 @@ impl ObjectTag {
     pub const DISCOVERY: Self = Self(0x7E);
     /// Biometric Information Templates Group Template, the other one.
     pub const BIT_GROUP: Self = Self(0x7F61);
+    /// Pairing Code Reference Data Container.
+    pub const PAIRING_CODE: Self = Self(0x5F_C123);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 

@@ -14,8 +14,8 @@ use crate::{
     store::{Record, Store, StoreError, Update},
 };
 
-/// Most keys that a card has: 9A 9C 9D 9E and the retired ones.
-const MAX_KEYS: usize = 24;
+/// Most keys that a card has: 04 9A 9C 9D 9E and the retired ones.
+const MAX_KEYS: usize = 25;
 
 /// A PIN or PUK with its number of tries.
 pub struct ReferenceData<'a> {
@@ -37,6 +37,8 @@ pub struct Personalisation<'a> {
     pub global_pin: Option<ReferenceData<'a>>,
     /// Card management key, `9B`.
     pub management_key: &'a SymmetricKey,
+    /// The certificate of key `04`, which makes the card speak secure messaging.
+    pub card_verifiable_certificate: Option<&'a [u8]>,
     /// Asymmetric keys.
     pub keys: &'a [(KeyReference, PrivateKey, Origin)],
     /// Data objects as GET DATA answers them: `53 L …`, bare `7E L …` and `7F 61 L …`.
@@ -93,6 +95,9 @@ impl Personalisation<'_> {
             }
         }
         add(Record::Key(KeyReference::CardManagement), management_key.bytes())?;
+        if let Some(certificate) = self.card_verifiable_certificate {
+            add(Record::CardVerifiableCertificate, certificate)?;
+        }
         for (reference, record) in &keys {
             add(Record::Key(*reference), record.bytes())?;
         }

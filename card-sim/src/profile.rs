@@ -16,12 +16,16 @@ pub struct Profile {
     pub description: &'static str,
     /// Answer to reset through the contacts.
     pub atr: &'static [u8],
+    /// Answer to reset through the antenna, as a reader makes it up.
+    pub contactless_atr: &'static [u8],
     /// Application label, tag 50 of the SELECT answer.
     pub label: &'static str,
     /// Mechanisms of GENERATE ASYMMETRIC KEY PAIR.
     pub algorithms: &'static [AsymmetricAlgorithm],
     /// Tries of a fresh PIN or PUK counter, unless the issuer says otherwise.
     pub default_tries: u8,
+    /// Tries that are kept for the contacts: at so many left, a PIN is blocked for the antenna (part 2, 3.2.1).
+    pub tries_kept_for_contact: u8,
     /// What the standard leaves open.
     pub choices: Choices,
 }
@@ -67,9 +71,11 @@ pub static PIV: Profile = Profile {
     atr: &[
         0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B,
     ],
+    contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x7E],
     label: "card-sim PIV",
     algorithms: &AsymmetricAlgorithm::ALL,
     default_tries: 3,
+    tries_kept_for_contact: 1,
     choices: Choices {
         empty_container: EmptyContainer::ZeroLength,
         malformed_reference: MalformedReference::Refused,
@@ -96,9 +102,12 @@ mod tests {
     #[test]
     fn answers_to_reset_check() {
         for profile in ALL {
-            let check = profile.atr.iter().skip(1).fold(0, |sum, byte| sum ^ byte);
-            assert_eq!(check, 0, "TCK of {}", profile.name);
-            assert!(profile.atr.len() <= 33 && profile.default_tries <= 15);
+            for atr in [profile.atr, profile.contactless_atr] {
+                let check = atr.iter().skip(1).fold(0, |sum, byte| sum ^ byte);
+                assert_eq!(check, 0, "TCK of {}", profile.name);
+                assert!(atr.len() <= 33);
+            }
+            assert!(profile.default_tries <= 15);
             assert_eq!(Profile::find(profile.name).map(|found| found.name), Some(profile.name));
         }
     }

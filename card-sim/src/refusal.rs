@@ -6,7 +6,7 @@ use core::fmt;
 
 use apdu::Status;
 
-use crate::{crypto::CryptoError, store::StoreError};
+use crate::{crypto::CryptoError, sm::ProtectionError, store::StoreError};
 
 /// Where a rule is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,16 @@ impl From<CryptoError> for Refusal {
     }
 }
 
+impl From<ProtectionError> for Refusal {
+    fn from(error: ProtectionError) -> Self {
+        match error {
+            ProtectionError::Missing => rules::SM_MISSING.refuse(),
+            ProtectionError::Incorrect => rules::SM_INCORRECT.refuse(),
+            ProtectionError::TooLong => rules::MEMORY_FULL.refuse(),
+        }
+    }
+}
+
 impl From<heapless::CapacityError> for Refusal {
     fn from(_: heapless::CapacityError) -> Self {
         rules::MEMORY_FULL.refuse()
@@ -129,7 +139,12 @@ pub mod rules {
         LENGTHS = Status::WrongLength, Iso7816Part4, "5.2", "the length fields fit the bytes of the command";
         CLASS = Status::ClassNotSupported, Iso7816Part4, "5.4.1", "the class is 00 or 10";
         CHANNEL = Status::LogicalChannelNotSupported, Iso7816Part4, "5.4.1", "the card has the basic logical channel only";
-        SECURE_MESSAGING = Status::SecureMessagingNotSupported, Sp80073Part2, "4.2.7", "the card has no secure messaging";
+        SECURE_MESSAGING = Status::SecureMessagingNotSupported, Sp80073Part2, "4.2.7", "the card has secure messaging, with class 0C or 1C";
+        SM_COMMAND = Status::SecureMessagingNotSupported, Sp80073Part2, "table 2", "this command is sent under secure messaging";
+        SM_SESSION = Status::SecurityStatusNotSatisfied, Sp80073Part2, "4.2.7", "session keys are established";
+        SM_MISSING = Status::SmObjectsMissing, Sp80073Part2, "4.2.7", "a protected command ends with its code";
+        SM_INCORRECT = Status::SmObjectsIncorrect, Sp80073Part2, "4.2.7", "objects, padding and code of a protected command are right";
+        CONTACT_ONLY = Status::FunctionNotSupported, Sp80073Part2, "table 2", "this command comes through the contacts";
         CHAINING = Status::ChainingNotSupported, Sp80073Part2, "table 2", "this command is not sent in a chain";
         CHAIN_TOO_LONG = Status::NotEnoughMemory, Sp80073Part2, "3.3.1", "a chain fits the card's buffer";
         NOTHING_PENDING = Status::ConditionsNotSatisfied, Iso7816Part4, "11.7.1", "GET RESPONSE follows an answer of 61xx";
@@ -150,6 +165,9 @@ pub mod rules {
         // VERIFY.
         VERIFY_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.1", "P1 is 00, or FF without data";
         REFERENCE_NOT_FOUND = Status::ReferenceNotFound, Sp80073Part2, "3.2.1", "the card has this key reference and allows the command for it";
+        VERIFY_CHANNEL = Status::SecurityStatusNotSatisfied, Sp80073Part2, "3.2.1", "through the antenna, a PIN comes over the virtual contact interface, a pairing code under secure messaging";
+        PAIRING_CODE = Status::VerificationFailed, Sp80073Part2, "3.2.1", "the pairing code is verified";
+        PAIRING_CODE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.1", "a pairing code is 8 digits";
         BLOCKED = Status::AuthenticationMethodBlocked, Sp80073Part2, "3.2.1", "tries are left";
         TRIES_LEFT = Status::TriesLeft(0), Sp80073Part2, "3.2.1", "the reference data is verified";
         REFERENCE_FORM = Status::IncorrectData, Sp80073Part2, "2.4.3", "a PIN is 6 to 8 digits padded with FF to 8 bytes, a PUK is 8 bytes";
@@ -165,6 +183,7 @@ pub mod rules {
         TEMPLATE = Status::IncorrectData, Sp80073Part2, "3.2.4", "the data field is a dynamic authentication template 7C that fits the key";
         OPERATION = Status::IncorrectData, Sp80073Part2, "3.2.4", "the key may be used for this operation";
         INPUT_LENGTH = Status::IncorrectData, Sp80073Part2, "3.2.4", "the input is as long as the key's block, digest or point";
+        CONTROL_BYTE = Status::IncorrectData, Sp80073Part2, "4.1.3", "the host's control byte asks for what the card does";
         INPUT_NOT_PROCESSABLE = Status::IncorrectData, Sp80073Part2, "3.2.4", "the input is below the modulus, or a point on the curve";
         ADMINISTRATOR_PROOF = Status::SecurityStatusNotSatisfied, Sp80073Part2, "3.2.4", "the answer proves the card management key and follows its challenge immediately";
         // PUT DATA, GENERATE ASYMMETRIC KEY PAIR.

@@ -6,7 +6,7 @@
 use heapless::Vec;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::key::SymmetricAlgorithm;
+use crate::{interface::Interface, key::SymmetricAlgorithm};
 
 /// What must be true before something may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum AccessRule {
     Vci,
     /// The virtual contact interface and the PIN.
     VciAndPin,
+    /// The virtual contact interface, and the PIN verified by the command immediately before.
+    VciAndPinAlways,
     /// The virtual contact interface, and the PIN or on-card biometric comparison.
     VciAndPinOrOcc,
 }
@@ -51,9 +53,20 @@ pub(crate) enum ChallengeKind {
     Mutual,
 }
 
+/// How the command that runs now came.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Channel {
+    /// Under secure messaging.
+    pub(crate) protected: bool,
+    /// Through the virtual contact interface.
+    pub(crate) virtual_contact: bool,
+}
+
 /// What has been proved.
 #[derive(Default)]
 pub(crate) struct SecurityStatus {
+    interface: Interface,
+    channel: Channel,
     /// Statuses of the PIV application: they fall when another application is selected.
     application: ApplicationStatus,
     /// Global PIN, `00`: survives the selection of other applications.
@@ -64,6 +77,8 @@ pub(crate) struct SecurityStatus {
 struct ApplicationStatus {
     pin: bool,
     administrator: bool,
+    /// The pairing code was verified in this session of secure messaging.
+    paired: bool,
     /// Proofs for the next command only.
     next: OneShot,
     /// The same for the command that runs now.
@@ -82,12 +97,52 @@ impl SecurityStatus {
     pub(crate) fn permits(&self, rule: AccessRule) -> bool {
         match rule {
             AccessRule::Always => true,
-            // A virtual contact interface is made by secure messaging; a command that came here was plain.
-            AccessRule::Never | AccessRule::Vci | AccessRule::VciAndPin | AccessRule::VciAndPinOrOcc => false,
+            AccessRule::Never => false,
             AccessRule::Pin | AccessRule::PinOrOcc => self.application.pin || self.global_pin,
             AccessRule::PinAlways => self.application.now.pin_always,
+            AccessRule::Vci => self.channel.virtual_contact,
+            AccessRule::VciAndPin | AccessRule::VciAndPinOrOcc => {
+                self.channel.virtual_contact && self.permits(AccessRule::Pin)
+            }
+            AccessRule::VciAndPinAlways => {
+                self.channel.virtual_contact && self.permits(AccessRule::PinAlways)
+            }
             AccessRule::Administrator => self.application.administrator,
         }
+    }
+
+    /// The status of a card that just got its power.
+    pub(crate) fn fresh(interface: Interface) -> Self {
+        Self { interface, ..Self::default() }
+    }
+
+    pub(crate) fn interface(&self) -> Interface {
+        self.interface
+    }
+
+    /// The one of two rules that holds for the interface in use.
+    pub(crate) fn permits_here(&self, contact: AccessRule, contactless: AccessRule) -> bool {
+        self.permits(match self.interface {
+            Interface::Contact => contact,
+            Interface::Contactless => contactless,
+        })
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// How the command came that runs next.
+    pub(crate) fn set_channel(&mut self, channel: Channel) {
+        self.channel = channel;
+    }
+
+    pub(crate) fn paired(&self) -> bool {
+        self.application.paired
+    }
+
+    pub(crate) fn set_paired(&mut self, paired: bool) {
+        self.application.paired = paired;
     }
 
     /// A new command starts: what was good for one command is good for this one, and for none after it.
@@ -105,6 +160,7 @@ impl SecurityStatus {
     /// A command ends.
     pub(crate) fn end_command(&mut self) {
         self.application.now = OneShot::default();
+        self.channel = Channel::default();
     }
 
     /// A command came and went that did nothing: what was good for the next command only is good for none.

@@ -108,6 +108,7 @@ fn personalise(
         pin: ReferenceData { value: &issued.pin, tries },
         puk: ReferenceData { value: &issued.puk, tries },
         global_pin: None,
+        card_verifiable_certificate: None,
         management_key: &issued.management_key,
         keys: &issued.keys,
         objects: &objects,

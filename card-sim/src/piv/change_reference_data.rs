@@ -4,6 +4,7 @@ use apdu::Status;
 
 use super::{Context, command::ChangeReferenceData, verify};
 use crate::{
+    discovery::PinUsagePolicy,
     platform::Platform,
     reference::{self, Comparison, LENGTH, Reference, ReferenceRecord},
     refusal::{Refusal, rules},
@@ -19,7 +20,7 @@ pub(super) fn change<P: Platform>(
     command: &ChangeReferenceData<'_>,
 ) -> Result<(), Refusal> {
     let reference = changeable(context, command.key_reference)?;
-    if reference::tries_left(&context.platform.store, reference)? == 0 {
+    if verify::tries_left_here(context, reference)? == 0 {
         return Err(rules::BLOCKED.refuse());
     }
     let (old, new) = halves(command.data).ok_or(rules::CHANGE_FORM.refuse())?;
@@ -46,12 +47,12 @@ pub(super) fn change<P: Platform>(
 fn changeable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Result<Reference, Refusal> {
     let store = &context.platform.store;
     let reference = Reference::from_byte(key_reference).ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
-    let enabled = reference != Reference::GlobalPin || verify::global_pin_enabled(store)?;
-    if enabled && reference::exists(store, reference)? {
-        Ok(reference)
-    } else {
-        Err(rules::REFERENCE_NOT_FOUND.refuse())
+    let enabled = reference != Reference::GlobalPin || PinUsagePolicy::load(store)?.global_pin();
+    if !enabled || !reference::exists(store, reference)? {
+        return Err(rules::REFERENCE_NOT_FOUND.refuse());
     }
+    verify::check_channel(context, reference)?;
+    Ok(reference)
 }
 
 /// Two pieces of reference data, one after the other.

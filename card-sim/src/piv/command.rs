@@ -105,12 +105,30 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
     }
 }
 
+impl Command<'_> {
+    /// Whether the command is for the contacts only (SP 800-73-5 part 2, table 2).
+    pub(crate) fn needs_contact(&self) -> bool {
+        matches!(self, Self::ResetRetryCounter(_) | Self::PutData(_) | Self::GenerateAsymmetricKeyPair(_))
+    }
+}
+
 /// Whether a command may come in a chain (SP 800-73-5 part 2, table 2; VERIFY and CHANGE REFERENCE DATA only for
 /// on-card biometric comparison, which this card does not have).
 pub(crate) fn may_be_chained(instruction: u8) -> bool {
     matches!(
         instruction,
         instruction::GENERAL_AUTHENTICATE | instruction::PUT_DATA | instruction::GENERATE_ASYMMETRIC_KEY_PAIR
+    )
+}
+
+/// Whether a command may come under secure messaging (SP 800-73-5 part 2, table 2).
+pub(crate) fn may_be_protected(instruction: u8) -> bool {
+    matches!(
+        instruction,
+        instruction::VERIFY
+            | instruction::CHANGE_REFERENCE_DATA
+            | instruction::GENERAL_AUTHENTICATE
+            | instruction::GET_DATA
     )
 }
 

@@ -1,12 +1,13 @@
 //! GENERAL AUTHENTICATE (SP 800-73-5 part 2, 3.2.4): which key, who may use it, and which of its protocols.
 
 mod administrator;
+mod key_establishment;
 mod private_key;
 mod template;
 
 use super::{Context, command::GeneralAuthenticate};
 use crate::{
-    key::{self, AsymmetricAlgorithm, KeyReference, SymmetricAlgorithm},
+    key::{self, AsymmetricAlgorithm, KeyReference, KeyUse, SymmetricAlgorithm},
     platform::Platform,
     refusal::{Refusal, rules},
 };
@@ -18,8 +19,10 @@ pub(super) fn run<P: Platform>(
     command: &GeneralAuthenticate<'_>,
 ) -> Result<(), Refusal> {
     let reference = KeyReference::from_byte(command.key_reference).ok_or(rules::ALGORITHM_KEY.refuse())?;
-    if reference == KeyReference::CardManagement {
-        return with_management_key(context, command);
+    match reference {
+        KeyReference::SecureMessaging => return key_establishment::run(context, command),
+        KeyReference::CardManagement => return with_management_key(context, command),
+        _ => {}
     }
     let algorithm = AsymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
     let (key, _) = key::load_private(&context.platform.store, reference)?
@@ -28,7 +31,7 @@ pub(super) fn run<P: Platform>(
         return Err(rules::ALGORITHM_KEY.refuse());
     }
     let key_use = reference.key_use();
-    if !context.security.permits(key_use.contact) {
+    if !context.security.permits_here(key_use.contact, key_use.contactless) {
         return Err(rules::KEY_USE.refuse());
     }
     let template = Template::parse(command.template)?;
@@ -39,6 +42,10 @@ fn with_management_key<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GeneralAuthenticate<'_>,
 ) -> Result<(), Refusal> {
+    let KeyUse { contact, contactless, .. } = KeyReference::CardManagement.key_use();
+    if !context.security.permits_here(contact, contactless) {
+        return Err(rules::KEY_USE.refuse());
+    }
     let algorithm = SymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
     let key = key::load_symmetric(&context.platform.store, KeyReference::CardManagement)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;

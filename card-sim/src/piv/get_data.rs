@@ -23,7 +23,7 @@ const EMPTY: [u8; 2] = [0x53, 0x00];
 /// nothing.
 pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8]) -> Result<(), Refusal> {
     let container = parse(tag_list)?;
-    if !context.security.permits(container.contact_read) {
+    if !context.security.permits_here(container.contact_read, container.contactless_read) {
         return Err(rules::OBJECT_READ.refuse());
     }
     if !context.platform.store.read(Record::Object(container.tag), context.response)? {

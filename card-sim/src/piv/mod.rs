@@ -13,16 +13,18 @@ mod reset_retry_counter;
 mod select;
 mod verify;
 
-pub(crate) use command::{Command, may_be_chained, passes_on_proofs};
+pub(crate) use command::{Command, may_be_chained, may_be_protected, passes_on_proofs};
 pub(crate) use select::{AID, application_property_template};
 
 use heapless::VecView;
 
 use crate::{
+    interface::Interface,
     platform::{Parts, Platform},
     profile::Profile,
-    refusal::Refusal,
+    refusal::{Refusal, rules},
     security::SecurityStatus,
+    sm::{CipherSuite, Session},
 };
 
 /// What a handler may use.
@@ -30,12 +32,19 @@ pub(crate) struct Context<'a, P: Platform> {
     pub(crate) platform: &'a mut Parts<P::Rng, P::Store, P::Crypto>,
     pub(crate) security: &'a mut SecurityStatus,
     pub(crate) profile: &'static Profile,
+    /// The suite of the card's secure messaging, if it has that.
+    pub(crate) secure_messaging: Option<CipherSuite>,
+    /// Secure messaging, if keys are established.
+    pub(crate) session: &'a mut Option<Session>,
     /// The answer's data field; empty when a handler starts.
     pub(crate) response: &'a mut VecView<u8>,
 }
 
 /// Runs one command of the PIV card application.
 pub(crate) fn run<P: Platform>(context: &mut Context<'_, P>, command: &Command<'_>) -> Result<(), Refusal> {
+    if context.security.interface() == Interface::Contactless && command.needs_contact() {
+        return Err(rules::CONTACT_ONLY.refuse());
+    }
     match command {
         Command::GetData(tag_list) => get_data::get_data(context, tag_list),
         Command::Verify(verify) => verify::verify(context, verify),

@@ -2,9 +2,10 @@
 
 use apdu::tlv_ber::{Reader, Tag};
 
-use super::{Context, verify};
+use super::Context;
 use crate::{
     card::RESPONSE_CAPACITY,
+    discovery::PinUsagePolicy,
     object::{Container, ObjectTag},
     platform::Platform,
     refusal::{Refusal, rules},
@@ -29,7 +30,7 @@ pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -
     }
     context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?;
     // A Global PIN that the Discovery Object takes back opens nothing any more.
-    if tag == ObjectTag::DISCOVERY && !verify::global_pin_enabled(&context.platform.store)? {
+    if tag == ObjectTag::DISCOVERY && !PinUsagePolicy::load(&context.platform.store)?.global_pin() {
         context.security.set_global_pin(false);
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::{
     card::{COMMAND_CAPACITY, RESPONSE_CAPACITY},
     profile::Profile,
     refusal::{Refusal, rules},
+    sm::CipherSuite,
 };
 
 /// The full application identifier: RID, PIX, version (SP 800-73-5 part 1, 2.2).
@@ -22,6 +23,9 @@ mod tag {
     pub(super) const APPLICATION_IDENTIFIER: Tag = Tag::new(0x4F);
     pub(super) const COEXISTENT_TAG_ALLOCATION_AUTHORITY: Tag = Tag::new(0x79);
     pub(super) const APPLICATION_LABEL: Tag = Tag::new(0x50);
+    pub(super) const CRYPTOGRAPHIC_ALGORITHMS: Tag = Tag::new(0xAC);
+    pub(super) const ALGORITHM_IDENTIFIER: Tag = Tag::new(0x80);
+    pub(super) const OBJECT_IDENTIFIER: Tag = Tag::new(0x06);
     pub(super) const EXTENDED_LENGTH_INFORMATION: Tag = Tag::new(0x7F66);
     pub(super) const INTEGER: Tag = Tag::new(0x02);
 }
@@ -30,22 +34,32 @@ mod tag {
 /// extended-length information of ISO/IEC 7816-4, 12.7.1, as the NIST test cards send it.
 pub(crate) fn application_property_template(
     profile: &Profile,
+    secure_messaging: Option<CipherSuite>,
     response: &mut VecView<u8>,
 ) -> Result<(), Refusal> {
     let mut buffer = [0; 128];
     let mut writer = Writer::new(&mut buffer);
-    write_template(profile, &mut writer).map_err(|_| rules::MEMORY_FULL.refuse())?;
+    write_template(profile, secure_messaging, &mut writer).map_err(|_| rules::MEMORY_FULL.refuse())?;
     response.extend_from_slice(writer.finish())?;
     Ok(())
 }
 
-fn write_template(profile: &Profile, writer: &mut Writer<'_>) -> Result<(), apdu::Full> {
+fn write_template(
+    profile: &Profile,
+    secure_messaging: Option<CipherSuite>,
+    writer: &mut Writer<'_>,
+) -> Result<(), apdu::Full> {
     writer.nested(tag::APPLICATION_PROPERTY_TEMPLATE, |template| {
         template.tlv(tag::APPLICATION_IDENTIFIER, &AID)?;
         template.nested(tag::COEXISTENT_TAG_ALLOCATION_AUTHORITY, |authority| {
             authority.tlv(tag::APPLICATION_IDENTIFIER, &RID)
         })?;
-        template.tlv(tag::APPLICATION_LABEL, profile.label.as_bytes())
+        template.tlv(tag::APPLICATION_LABEL, profile.label.as_bytes())?;
+        let Some(suite) = secure_messaging else { return Ok(()) };
+        template.nested(tag::CRYPTOGRAPHIC_ALGORITHMS, |algorithms| {
+            algorithms.tlv(tag::ALGORITHM_IDENTIFIER, &[suite.id()])?;
+            algorithms.tlv(tag::OBJECT_IDENTIFIER, &[0x00])
+        })
     })?;
     writer.nested(tag::EXTENDED_LENGTH_INFORMATION, |information| {
         for capacity in [COMMAND_CAPACITY, RESPONSE_CAPACITY] {

@@ -1,25 +1,29 @@
 //! VERIFY (SP 800-73-5 part 2, 3.2.1).
 
-use apdu::{
-    Status,
-    tlv_ber::{Reader, Tag},
-};
+mod pairing_code;
+
+use apdu::Status;
 
 use super::{Context, command::Verify};
 use crate::{
-    object::ObjectTag,
+    discovery::PinUsagePolicy,
+    interface::Interface,
     platform::Platform,
     profile::MalformedReference,
     reference::{self, Comparison, Reference},
     refusal::{Refusal, rules},
+    security::AccessRule,
     store::{Record, Store, Update},
 };
 
-/// Bit 6 of the PIN usage policy's first byte: the Global PIN satisfies the access rules (part 1, table 1).
-const GLOBAL_PIN_ENABLED: u8 = 0x20;
-
 /// Checks reference data, tells its status, or resets the status.
 pub(super) fn verify<P: Platform>(context: &mut Context<'_, P>, command: &Verify<'_>) -> Result<(), Refusal> {
+    let (Verify::Status { key_reference }
+    | Verify::Compare { key_reference, .. }
+    | Verify::Reset { key_reference }) = *command;
+    if key_reference == pairing_code::KEY_REFERENCE {
+        return pairing_code::verify(context, command);
+    }
     match *command {
         Verify::Status { key_reference } => {
             let reference = verifiable(context, key_reference)?;
@@ -44,29 +48,41 @@ fn verifiable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Resul
     let reference = Reference::from_byte(key_reference).ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
     let enabled = match reference {
         Reference::PivPin => true,
-        Reference::GlobalPin => global_pin_enabled(store)?,
+        Reference::GlobalPin => PinUsagePolicy::load(store)?.global_pin(),
         Reference::Puk => false,
     };
-    if enabled && reference::exists(store, reference)? {
-        Ok(reference)
+    if !enabled || !reference::exists(store, reference)? {
+        return Err(rules::REFERENCE_NOT_FOUND.refuse());
+    }
+    check_channel(context, reference)?;
+    Ok(reference)
+}
+
+/// Through the antenna, a PIN is presented over the virtual contact interface only, and the PUK not at all (part 1,
+/// table 4).
+pub(super) fn check_channel<P: Platform>(
+    context: &Context<'_, P>,
+    reference: Reference,
+) -> Result<(), Refusal> {
+    let contactless = if reference == Reference::Puk { AccessRule::Never } else { AccessRule::Vci };
+    if context.security.permits_here(AccessRule::Always, contactless) {
+        Ok(())
     } else {
-        Err(rules::REFERENCE_NOT_FOUND.refuse())
+        Err(rules::VERIFY_CHANNEL.refuse())
     }
 }
 
-/// What the Discovery Object says of the Global PIN; no Discovery Object means no.
-pub(super) fn global_pin_enabled(store: &impl Store) -> Result<bool, Refusal> {
-    const TEMPLATE: Tag = Tag::new(0x7E);
-    const PIN_USAGE_POLICY: Tag = Tag::new(0x5F2F);
-    let mut discovery = heapless::Vec::<u8, 64>::new();
-    store.read(Record::Object(ObjectTag::DISCOVERY), &mut discovery)?;
-    let policy = Reader::new(&discovery)
-        .expect(TEMPLATE)
-        .and_then(|template| Reader::new(template).find(PIN_USAGE_POLICY))
-        .ok()
-        .flatten()
-        .and_then(|policy| policy.first());
-    Ok(policy.is_some_and(|first| first & GLOBAL_PIN_ENABLED != 0))
+/// Tries that are left for the interface in use: some are kept for the contacts.
+pub(super) fn tries_left_here<P: Platform>(
+    context: &Context<'_, P>,
+    reference: Reference,
+) -> Result<u8, Refusal> {
+    let left = reference::tries_left(&context.platform.store, reference)?;
+    let kept = match context.security.interface() {
+        Interface::Contact => 0,
+        Interface::Contactless => context.profile.tries_kept_for_contact,
+    };
+    Ok(if left <= kept { 0 } else { left })
 }
 
 fn status<P: Platform>(context: &mut Context<'_, P>, reference: Reference) -> Result<(), Refusal> {
@@ -77,7 +93,7 @@ fn status<P: Platform>(context: &mut Context<'_, P>, reference: Reference) -> Re
     if verified {
         return Ok(());
     }
-    match reference::tries_left(&context.platform.store, reference)? {
+    match tries_left_here(context, reference)? {
         0 => Err(rules::BLOCKED.refuse_with(context.profile.choices.blocked_status)),
         left => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
     }
@@ -88,7 +104,7 @@ fn compare<P: Platform>(
     reference: Reference,
     candidate: &[u8],
 ) -> Result<(), Refusal> {
-    if reference::tries_left(&context.platform.store, reference)? == 0 {
+    if tries_left_here(context, reference)? == 0 {
         return Err(rules::BLOCKED.refuse());
     }
     let refused = context.profile.choices.malformed_reference == MalformedReference::Refused;

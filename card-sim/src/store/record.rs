@@ -14,6 +14,8 @@ use crate::{
 pub enum Record {
     /// The card stock's name, as in [`Profile::name`](crate::profile::Profile::name).
     Profile,
+    /// The card-verifiable certificate of the key for secure messaging, with its tag.
+    CardVerifiableCertificate,
     /// A data object as GET DATA answers it: `53 L …`, or bare `7E L …` and `7F 61 L …`.
     Object(ObjectTag),
     /// A key: algorithm identifier, origin, material.
@@ -27,6 +29,7 @@ pub enum Record {
 /// First number of each kind of record.
 mod base {
     pub(super) const PROFILE: u16 = 0x001;
+    pub(super) const CARD_VERIFIABLE_CERTIFICATE: u16 = 0x002;
     pub(super) const OBJECT: u16 = 0x100;
     pub(super) const KEY: u16 = 0x300;
     pub(super) const REFERENCE_DATA: u16 = 0x400;
@@ -38,6 +41,7 @@ impl Record {
     pub fn number(self) -> u16 {
         match self {
             Self::Profile => base::PROFILE,
+            Self::CardVerifiableCertificate => base::CARD_VERIFIABLE_CERTIFICATE,
             Self::Object(tag) => base::OBJECT | tag.record_offset(),
             Self::Key(key) => base::KEY | u16::from(key.to_byte()),
             Self::ReferenceData(reference) => base::REFERENCE_DATA | u16::from(reference.to_byte()),
@@ -49,6 +53,7 @@ impl Record {
     pub fn from_number(number: u16) -> Option<Self> {
         let [_, low] = number.to_be_bytes();
         let record = match number & 0xF00 {
+            0 if number == base::CARD_VERIFIABLE_CERTIFICATE => Self::CardVerifiableCertificate,
             0 => Self::Profile,
             base::OBJECT => {
                 CONTAINERS.iter().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
@@ -79,7 +84,8 @@ mod tests {
 
     #[test]
     fn numbers_are_distinct_and_small() {
-        let mut records: Vec<Record> = std::vec![Record::Profile];
+        let mut records: Vec<Record> = std::vec![Record::Profile, Record::CardVerifiableCertificate];
+        records.push(Record::Key(KeyReference::SecureMessaging));
         records.extend(CONTAINERS.iter().map(|container| Record::Object(container.tag)));
         records.extend(KeyReference::ASYMMETRIC.map(Record::Key));
         records.push(Record::Key(KeyReference::CardManagement));

@@ -85,6 +85,7 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         pin: reference_data(values, "pin"),
         puk: reference_data(values, "puk"),
         global_pin: (!global_pin.is_empty()).then(|| reference_data(values, "global-pin")),
+        card_verifiable_certificate: None,
         management_key: &management_key,
         keys: &keys,
         objects: &objects,

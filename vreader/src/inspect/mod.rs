@@ -108,6 +108,7 @@ fn key_name(reference: KeyReference) -> String {
 fn purpose(reference: KeyReference) -> String {
     match reference {
         KeyReference::PivAuthentication => "PIV Authentication".to_owned(),
+        KeyReference::SecureMessaging => "Secure Messaging".to_owned(),
         KeyReference::CardManagement => "Card Management".to_owned(),
         KeyReference::DigitalSignature => "Digital Signature".to_owned(),
         KeyReference::KeyManagement => "Key Management".to_owned(),

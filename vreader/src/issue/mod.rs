@@ -309,11 +309,11 @@ pub(crate) mod tag {
     pub(crate) const DISCOVERY: u32 = 0x7E;
 }
 
-/// Tag of the container with the certificate of the key `reference`. The key 9B has none.
+/// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
 pub(crate) fn certificate_tag(reference: KeyReference) -> Option<u32> {
     match reference {
         KeyReference::PivAuthentication => Some(tag::PIV_AUTHENTICATION),
-        KeyReference::CardManagement => None,
+        KeyReference::SecureMessaging | KeyReference::CardManagement => None,
         KeyReference::DigitalSignature => Some(tag::DIGITAL_SIGNATURE),
         KeyReference::KeyManagement => Some(tag::KEY_MANAGEMENT),
         KeyReference::CardAuthentication => Some(tag::CARD_AUTHENTICATION),
