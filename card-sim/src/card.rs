@@ -247,7 +247,7 @@ impl<P: Platform> Card<P> {
         let Self { platform, profile, secure_messaging, volatile, refusal, .. } = self;
         let Volatile { application, security, session, chain, response, .. } = volatile;
         let mut open = session.take().ok_or(rules::SM_SESSION.refuse())?;
-        if *application != Application::Piv || !piv::may_be_protected(last.instruction) {
+        if *application != Application::Piv || !piv::may_be_protected(last) {
             return Err(rules::SM_COMMAND.refuse());
         }
         let header = [last.instruction, last.p1, last.p2];

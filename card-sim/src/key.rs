@@ -464,7 +464,7 @@ mod tests {
     #[test]
     fn every_byte_names_its_key() {
         for byte in 0..=u8::MAX {
-            let expected = matches!(byte, 0x9A..=0x9E | 0x82..=0x95);
+            let expected = matches!(byte, 0x04 | 0x9A..=0x9E | 0x82..=0x95);
             let reference = KeyReference::from_byte(byte);
             assert_eq!(reference.is_some(), expected, "{byte:02X}");
             assert!(reference.is_none_or(|reference| reference.to_byte() == byte));

@@ -32,6 +32,10 @@ impl Target for Recorder {
     fn power_on(&mut self) {
         self.0.power_on();
     }
+
+    fn power_on_contactless(&mut self) {
+        self.0.power_on_contactless();
+    }
 }
 
 #[test]

@@ -55,6 +55,10 @@ impl Target for Judge {
     fn power_on(&mut self) {
         self.0.power_on();
     }
+
+    fn power_on_contactless(&mut self) {
+        self.0.power_on_contactless();
+    }
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Parsing fixes everything that does not depend on the card's state: instruction, P1 and P2. What depends on it,
 //! for example whether a key reference may be used now, is the handlers' work.
 
-use crate::refusal::{Refusal, rules};
+use crate::{
+    key::KeyReference,
+    refusal::{Refusal, rules},
+};
 
 /// Instruction bytes (SP 800-73-5 part 2, table 2).
 pub(crate) mod instruction {
@@ -121,15 +124,14 @@ pub(crate) fn may_be_chained(instruction: u8) -> bool {
     )
 }
 
-/// Whether a command may come under secure messaging (SP 800-73-5 part 2, table 2).
-pub(crate) fn may_be_protected(instruction: u8) -> bool {
-    matches!(
-        instruction,
-        instruction::VERIFY
-            | instruction::CHANGE_REFERENCE_DATA
-            | instruction::GENERAL_AUTHENTICATE
-            | instruction::GET_DATA
-    )
+/// Whether a command may come under secure messaging (SP 800-73-5 part 2, table 2). A session is not made inside
+/// another.
+pub(crate) fn may_be_protected(command: &apdu::Command<'_>) -> bool {
+    match command.instruction {
+        instruction::VERIFY | instruction::CHANGE_REFERENCE_DATA | instruction::GET_DATA => true,
+        instruction::GENERAL_AUTHENTICATE => command.p2 != KeyReference::SecureMessaging.to_byte(),
+        _ => false,
+    }
 }
 
 /// Whether a PIN verified for the next command only stays good over this one. OpenSC reads the Discovery Object

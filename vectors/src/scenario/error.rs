@@ -53,7 +53,7 @@ pub enum Reason {
     #[error("\"repeat\" must stand right before a command")]
     Repeat,
     /// `power` without `on` or `off`.
-    #[error("\"power {0}\": only \"power on\" and \"power off\" exist")]
+    #[error("\"power {0}\": only \"power on\", \"power contactless\" and \"power off\" exist")]
     Power(String),
     /// A `check` of an unknown kind or with wrong arguments.
     #[error(

@@ -89,8 +89,8 @@ pub enum Action {
         command: Vec<Item>,
         /// The expected answer.
         answer: Vec<Item>,
-        /// Whether to send and fetch in pieces, as clients do with long data (`>>`).
-        in_pieces: bool,
+        /// How it is sent.
+        how: How,
         /// How many times.
         times: usize,
     },
@@ -104,6 +104,22 @@ pub enum Action {
     PowerOff,
     /// Gives it power.
     PowerOn,
+    /// Gives it power through the antenna.
+    PowerOnContactless,
+    /// Makes a session of secure messaging with the card.
+    Establish,
+}
+
+/// How a command is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `>`: as it is.
+    Whole,
+    /// `>>`: in pieces, and the answer fetched in pieces, as clients do with long data.
+    InPieces,
+    /// `sm>`: under secure messaging, in pieces. The answer is what is inside the card's, or the card's own if that is
+    /// not protected.
+    Protected,
 }
 
 /// A check on values, with the key references whose public halves it uses.

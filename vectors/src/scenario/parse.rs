@@ -5,7 +5,7 @@
 
 use super::error::{Reason, ScriptError};
 use super::expression::{self, Place, count, is_name, parse_call};
-use super::{Action, Card, Check, Item, Procedure, Scenario, Script, Step};
+use super::{Action, Card, Check, How, Item, Procedure, Scenario, Script, Step};
 
 /// The scenario file `file` with this `text`; `card` finds card files by their names.
 pub(super) fn script(
@@ -111,7 +111,7 @@ enum Section {
 /// A command that waits for its answer.
 struct Command {
     items: Vec<Item>,
-    in_pieces: bool,
+    how: How,
     times: usize,
 }
 
@@ -165,13 +165,16 @@ impl Parser {
         if self.command.is_some() && word != "<" {
             return Err(self.error(Reason::Pair));
         }
-        if self.repeat.is_some() && !matches!(word, ">" | ">>" | "<") {
+        if self.repeat.is_some() && !matches!(word, ">" | ">>" | "sm>" | "<") {
             return Err(self.error(Reason::Repeat));
         }
         match word {
             "title" | "clause" | "scenario" | "procedure" | "step" => self.heading(word, rest),
             "set" => self.set(rest),
-            ">" | ">>" => self.command(rest, word == ">>"),
+            ">" => self.command(rest, How::Whole),
+            ">>" => self.command(rest, How::InPieces),
+            "sm>" => self.command(rest, How::Protected),
+            "establish" if rest.is_empty() => self.push("establish", Action::Establish),
             "<" => self.answer(rest),
             "repeat" => {
                 self.repeat = Some(count(rest).map_err(|reason| self.error(reason))?);
@@ -188,6 +191,7 @@ impl Parser {
             "reset" if rest.is_empty() => self.push("reset", Action::Reset),
             "power" => match rest {
                 "on" => self.push("power", Action::PowerOn),
+                "contactless" => self.push("power", Action::PowerOnContactless),
                 "off" => self.push("power", Action::PowerOff),
                 _ => Err(self.error(Reason::Power(rest.to_owned()))),
             },
@@ -254,25 +258,25 @@ impl Parser {
         self.push("set", action)
     }
 
-    fn command(&mut self, rest: &str, in_pieces: bool) -> Result<(), ScriptError> {
+    fn command(&mut self, rest: &str, how: How) -> Result<(), ScriptError> {
         let items = self.expression(rest, Place::Input)?;
         if items.is_empty() {
             return Err(self.error(Reason::Empty(">")));
         }
         let times = self.repeat.take().unwrap_or(1);
-        self.command = Some(Command { items, in_pieces, times });
+        self.command = Some(Command { items, how, times });
         Ok(())
     }
 
     fn answer(&mut self, rest: &str) -> Result<(), ScriptError> {
         let answer = self.expression(rest, Place::Answer)?;
-        let Some(Command { items: command, in_pieces, times }) = self.command.take() else {
+        let Some(Command { items: command, how, times }) = self.command.take() else {
             return Err(self.error(Reason::Pair));
         };
         if answer.is_empty() {
             return Err(self.error(Reason::Empty("<")));
         }
-        self.push("<", Action::Exchange { command, answer, in_pieces, times })
+        self.push("<", Action::Exchange { command, answer, how, times })
     }
 
     fn expression(&self, text: &str, place: Place) -> Result<Vec<Item>, ScriptError> {

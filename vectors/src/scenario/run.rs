@@ -2,8 +2,11 @@
 
 use super::error::{Failure, Trouble};
 use super::pattern::{bytes, matches, resolve, show};
-use super::{Action, Check, Item, Scenario, Script, Step, Values};
-use crate::oracle;
+use super::{Action, Check, How, Item, Scenario, Script, Step, Values};
+use crate::oracle::{
+    self,
+    secure_messaging::{self, Host},
+};
 
 /// What scenarios are run against: a card that has power.
 pub trait Target {
@@ -15,6 +18,8 @@ pub trait Target {
     fn power_off(&mut self);
     /// Gives it power.
     fn power_on(&mut self);
+    /// Gives it power through the antenna.
+    fn power_on_contactless(&mut self);
 }
 
 /// What a run did.
@@ -51,6 +56,7 @@ pub fn run<T: Target>(script: &Script, mut insert: impl FnMut(&Values) -> T) -> 
             insert: &mut insert,
             target: None,
             values: Values::default(),
+            host: None,
             exchanges: 0,
         };
         if let Err(failure) = run.all() {
@@ -67,6 +73,8 @@ struct Run<'a, T, F> {
     insert: &'a mut F,
     target: Option<T>,
     values: Values,
+    /// Secure messaging, once a session is established.
+    host: Option<Host>,
     exchanges: usize,
 }
 
@@ -108,9 +116,9 @@ impl<T: Target, F: FnMut(&Values) -> T> Run<'_, T, F> {
                 let value = bytes(value, &self.values)?;
                 self.values.set(name.clone(), value);
             }
-            Action::Exchange { command, answer, in_pieces, times } => {
+            Action::Exchange { command, answer, how, times } => {
                 for _ in 0..*times {
-                    self.exchange(command, answer, *in_pieces)?;
+                    self.exchange(command, answer, *how)?;
                 }
             }
             Action::Check(check) => return check_values(check, &self.values),
@@ -118,6 +126,8 @@ impl<T: Target, F: FnMut(&Values) -> T> Run<'_, T, F> {
             Action::Reset => self.target().reset(),
             Action::PowerOff => self.target().power_off(),
             Action::PowerOn => self.target().power_on(),
+            Action::PowerOnContactless => self.target().power_on_contactless(),
+            Action::Establish => return self.establish(),
         }
         Ok(())
     }
@@ -128,11 +138,14 @@ impl<T: Target, F: FnMut(&Values) -> T> Run<'_, T, F> {
         target.get_or_insert_with(|| insert(values))
     }
 
-    fn exchange(&mut self, command: &[Item], answer: &[Item], in_pieces: bool) -> Result<(), Trouble> {
+    fn exchange(&mut self, command: &[Item], answer: &[Item], how: How) -> Result<(), Trouble> {
         let sent = bytes(command, &self.values)?;
         let expected = resolve(answer, &self.values)?;
-        let target = self.target();
-        let found = if in_pieces { in_short_pieces(target, &sent)? } else { target.transmit(&sent) };
+        let found = match how {
+            How::Whole => self.target().transmit(&sent),
+            How::InPieces => in_short_pieces(self.target(), &sent)?,
+            How::Protected => self.protected(&sent)?,
+        };
         self.exchanges += 1;
         let mut kept = Vec::new();
         if !matches(&expected, &found, &mut kept) {
@@ -142,6 +155,45 @@ impl<T: Target, F: FnMut(&Values) -> T> Run<'_, T, F> {
             self.values.set(name, value);
         }
         Ok(())
+    }
+}
+
+/// Secure messaging. The card's suite and certificate are among its values, and so are the host's keys.
+impl<T: Target, F: FnMut(&Values) -> T> Run<'_, T, F> {
+    fn establish(&mut self) -> Result<(), Trouble> {
+        let value = |name: &str| {
+            self.values.get(name).map(<[u8]>::to_vec).ok_or_else(|| Trouble::NoValue(name.to_owned()))
+        };
+        let (algorithm, curve) =
+            if value("algorithm-04")? == [0x14] { (0x2E, "p384") } else { (0x27, "p256") };
+        let scalar = value(&format!("host-private-{curve}"))?;
+        let point = value(&format!("host-public-{curve}"))?;
+        let request = secure_messaging::request(algorithm, &point)
+            .ok_or(Trouble::NotComputable("the host's key does not fit the suite"))?;
+        let answer = in_short_pieces(self.target(), &request)?;
+        let contents = answer
+            .strip_suffix(&[0x90, 0x00])
+            .ok_or_else(|| Trouble::Check(format!("establish: the card answers {answer:02X?}")))?;
+        self.host = Host::established(algorithm, &scalar, &point, contents);
+        if self.host.is_some() {
+            Ok(())
+        } else {
+            Err(Trouble::Check("establish: the card proves nothing".into()))
+        }
+    }
+
+    fn protected(&mut self, command: &[u8]) -> Result<Vec<u8>, Trouble> {
+        let mut host = self.host.take().ok_or(Trouble::NotComputable("no session is established"))?;
+        let sent = host.protect(command).ok_or(Trouble::NotComputable("the command cannot be protected"))?;
+        let answer = in_short_pieces(self.target(), &sent)?;
+        let Some(contents) = answer.strip_suffix(&[0x90, 0x00]) else {
+            // The card has ended its session; the host's goes on, to show that it is no use.
+            self.host = Some(host);
+            return Ok(answer);
+        };
+        let opened = host.open(contents);
+        self.host = Some(host);
+        opened.ok_or_else(|| Trouble::Check("the answer's protection is wrong".into()))
     }
 }
 

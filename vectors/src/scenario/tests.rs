@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Action, Reason, Report, Script, ScriptError, Target, Trouble, parse, run};
+use super::{Action, How, Reason, Report, Script, ScriptError, Target, Trouble, parse, run};
 
 const CARD: &str = "set secret = 01 02\nprocedure ask\n> 00 84 00 00 02\n< {challenge:2} 90 00\n";
 
@@ -47,7 +47,7 @@ repeat 3
     assert_eq!(lines, [(11, "send something"), (12, "send something")]);
     assert_eq!(second.clause, "another clause");
     assert!(matches!(&second.steps[0].action, Action::Do(name) if name == "ask"));
-    assert!(matches!(&second.steps[1].action, Action::Exchange { in_pieces: true, times: 3, .. }));
+    assert!(matches!(&second.steps[1].action, Action::Exchange { how: How::InPieces, times: 3, .. }));
 }
 
 #[test]
@@ -147,6 +147,10 @@ impl Target for Fake {
     fn power_on(&mut self) {
         self.power.push("1");
     }
+
+    fn power_on_contactless(&mut self) {
+        self.power.push("C");
+    }
 }
 
 fn run_fake(text: &str) -> Report {
@@ -165,7 +169,7 @@ fn a_run_that_goes_well_counts_what_it_did() {
          repeat 5\n> 00 84\n< 00 ?? 90 00\n\
          > 00 84\n< 00 07 90 00\n\
          scenario power\n\
-         reset\npower off\npower on\n> 00 FF\n< \"R01\"\n\
+         reset\npower off\npower on\npower contactless\n> 00 FF\n< \"R01C\"\n\
          scenario long answers\n\
          >> 00 B0 00 00 00\n< AA*256 BB*44 90 00\n\
          > 00 B0 00 00 00\n< AA*256 61 2C\n",

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use card_sim::Card;
 use card_sim::crypto::RustCrypto;
+use card_sim::interface::Interface;
 use card_sim::key::{
     AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey,
 };
@@ -67,6 +68,10 @@ impl Target for TestCard {
     fn power_on(&mut self) {
         self.card.power_on();
     }
+
+    fn power_on_contactless(&mut self) {
+        self.card.power_on_through(Interface::Contactless);
+    }
 }
 
 fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
@@ -85,7 +90,7 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         pin: reference_data(values, "pin"),
         puk: reference_data(values, "puk"),
         global_pin: (!global_pin.is_empty()).then(|| reference_data(values, "global-pin")),
-        card_verifiable_certificate: None,
+        card_verifiable_certificate: values.get("certificate-04"),
         management_key: &management_key,
         keys: &keys,
         objects: &objects,

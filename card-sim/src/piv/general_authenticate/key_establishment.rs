@@ -35,9 +35,6 @@ pub(super) fn run<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GeneralAuthenticate<'_>,
 ) -> Result<(), Refusal> {
-    if context.security.channel().protected {
-        return Err(rules::SM_COMMAND.refuse());
-    }
     *context.session = None;
     context.security.set_paired(false);
     let suite = CipherSuite::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;

@@ -3,6 +3,8 @@
 //! Written on the libraries directly, apart from the card's own cryptography. Everything returns `None` or `false` for
 //! input of a wrong form. Algorithm identifiers are those of SP 800-78-5, table 10.
 
+pub mod secure_messaging;
+
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::{BoxedUint, RsaPublicKey};
