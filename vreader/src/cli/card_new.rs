@@ -10,19 +10,26 @@ use std::{
 use card_sim::{
     key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
     profile::Profile,
+    sm::CipherSuite,
 };
 use der::pem::{self, LineEnding};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
     image::{FlashSize, ImageError},
-    issue::{self, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, IssuedCard, Request},
+    issue::{
+        self, DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, Features,
+        GlobalPin, IssuedCard, Request, SecureMessaging, VirtualContact,
+    },
 };
 use zeroize::Zeroizing;
 
 use super::{
     Failure, Outcome,
-    option::{parse_algorithm, parse_management_algorithm, parse_profile},
+    option::{
+        Rank, parse_algorithm, parse_management_algorithm, parse_profile, parse_rank, parse_suite,
+        parse_virtual_contact,
+    },
     print, print_json,
 };
 
@@ -51,6 +58,24 @@ pub(super) struct Arguments {
     /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
     #[arg(long, default_value = "p256", value_parser = parse_algorithm)]
     algorithm: AsymmetricAlgorithm,
+    /// Secure messaging: cs2 (P-256) or cs7 (P-384)
+    #[arg(long, value_name = "SUITE", value_parser = parse_suite)]
+    sm: Option<CipherSuite>,
+    /// The key for secure messaging is certified by an intermediate key, which an RSA signer vouches for
+    #[arg(long, requires = "sm")]
+    intermediate_cvc: bool,
+    /// Virtual contact interface: pairing (readers show the pairing code) or open
+    #[arg(long, value_name = "WHO", value_parser = parse_virtual_contact, requires = "sm")]
+    vci: Option<VirtualContact>,
+    /// A Global PIN beside the PIV PIN: primary (holders are asked for it) or secondary
+    #[arg(long, value_name = "RANK", value_parser = parse_rank)]
+    global_pin: Option<Rank>,
+    /// The Global PIN's digits, 6 to 8
+    #[arg(long, value_name = "DIGITS", default_value = DEFAULT_GLOBAL_PIN, requires = "global_pin")]
+    global_pin_value: String,
+    /// Number of retired key-management keys with certificates, 0 to 20
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
+    retired: u8,
     /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
     #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
     flash_size: FlashSize,
@@ -87,6 +112,10 @@ struct Made<'a> {
     issued: String,
     expires: String,
     management_key_algorithm: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secure_messaging: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pairing_code: Option<&'a str>,
     exported: Vec<PathBuf>,
 }
 
@@ -104,6 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         pin: Zeroizing::new(arguments.pin.clone()),
         puk: Zeroizing::new(arguments.puk.clone()),
         management_key: management_key(arguments)?,
+        features: features(arguments),
         ..Request::default()
     };
     let mut progress = Progress::new();
@@ -117,6 +147,16 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         None => Vec::new(),
     };
     report(arguments, &issued, exported)
+}
+
+fn features(arguments: &Arguments) -> Features {
+    let secure_messaging =
+        arguments.sm.map(|suite| SecureMessaging { suite, intermediate: arguments.intermediate_cvc });
+    let global_pin = arguments.global_pin.map(|rank| GlobalPin {
+        pin: Zeroizing::new(arguments.global_pin_value.clone()),
+        primary: rank == Rank::Primary,
+    });
+    Features { secure_messaging, virtual_contact: arguments.vci, global_pin, retired_keys: arguments.retired }
 }
 
 /// The key that was given, or as many bytes of the sample key as the algorithm takes.
@@ -170,6 +210,8 @@ fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) ->
         issued: issued.issued.to_string(),
         expires: issued.expires.to_string(),
         management_key_algorithm: symmetric_name(arguments.management_algorithm),
+        secure_messaging: arguments.sm.map(suite_name),
+        pairing_code: issued.pairing_code.as_ref().map(|code| code.as_str()),
         exported,
     };
     if arguments.json {
@@ -193,11 +235,28 @@ fn in_words(arguments: &Arguments, made: &Made<'_>) -> String {
         known(arguments.management_key.is_some(), "0102030405060708 repeated"),
         made.management_key_algorithm
     );
+    // Writing to a string cannot fail.
+    if let Some(suite) = made.secure_messaging {
+        let _ = writeln!(text, "  secure messaging with {suite}");
+    }
+    if let Some(code) = made.pairing_code {
+        let _ = writeln!(text, "  pairing code {code}");
+    }
+    if arguments.global_pin.is_some() {
+        let pin = known(arguments.global_pin_value != DEFAULT_GLOBAL_PIN, DEFAULT_GLOBAL_PIN);
+        let _ = writeln!(text, "  Global PIN {pin}");
+    }
     for path in &made.exported {
-        // Writing to a string cannot fail.
         let _ = writeln!(text, "  wrote {}", path.display());
     }
     text
+}
+
+fn suite_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::Cs2 => "CS2",
+        CipherSuite::Cs7 => "CS7",
+    }
 }
 
 fn symmetric_name(algorithm: SymmetricAlgorithm) -> &'static str {

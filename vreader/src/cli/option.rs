@@ -3,7 +3,9 @@
 use card_sim::{
     key::{AsymmetricAlgorithm, SymmetricAlgorithm},
     profile::{self, Profile},
+    sm::CipherSuite,
 };
+use vreader::issue::VirtualContact;
 
 /// `--profile`
 pub(super) fn parse_profile(text: &str) -> Result<&'static Profile, String> {
@@ -23,6 +25,40 @@ pub(super) fn parse_algorithm(text: &str) -> Result<AsymmetricAlgorithm, String>
         "p384" => AsymmetricAlgorithm::EccP384,
         _ => return Err("choose rsa2048, rsa3072, rsa4096, p256 or p384".into()),
     })
+}
+
+/// `--sm`
+pub(super) fn parse_suite(text: &str) -> Result<CipherSuite, String> {
+    match text {
+        "cs2" => Ok(CipherSuite::Cs2),
+        "cs7" => Ok(CipherSuite::Cs7),
+        _ => Err("choose cs2 or cs7".into()),
+    }
+}
+
+/// `--vci`
+pub(super) fn parse_virtual_contact(text: &str) -> Result<VirtualContact, String> {
+    match text {
+        "pairing" => Ok(VirtualContact::Pairing),
+        "open" => Ok(VirtualContact::Open),
+        _ => Err("choose pairing or open".into()),
+    }
+}
+
+/// Which PIN holders are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Primary,
+    Secondary,
+}
+
+/// `--global-pin`
+pub(super) fn parse_rank(text: &str) -> Result<Rank, String> {
+    match text {
+        "primary" => Ok(Rank::Primary),
+        "secondary" => Ok(Rank::Secondary),
+        _ => Err("choose primary or secondary".into()),
+    }
 }
 
 /// `--management-algorithm`

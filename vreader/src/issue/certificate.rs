@@ -220,6 +220,11 @@ pub(crate) fn profile_extensions(
 }
 
 fn profile(reference: KeyReference) -> Option<&'static Profile> {
+    // A retired key was a key-management key.
+    let reference = match reference {
+        KeyReference::Retired(_) => KeyReference::KeyManagement,
+        other => other,
+    };
     PROFILES.iter().find(|profile| profile.reference == reference)
 }
 

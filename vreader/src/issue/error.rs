@@ -53,6 +53,24 @@ pub enum IssueError {
     /// The PUK has a wrong form.
     #[error("the PUK must be exactly 8 ASCII characters (SP 800-73-5 part 2, 2.4.3)")]
     Puk,
+    /// Too many retired keys.
+    #[error("a card has at most 20 retired keys, not {0} (SP 800-73-5 part 1, table 5)")]
+    RetiredKeys(u8),
+    /// A virtual contact interface without secure messaging.
+    #[error(
+        "a virtual contact interface is made of secure messaging; choose a cipher suite too (SP 800-73-5 part 1, 5.5)"
+    )]
+    VirtualContact,
+    /// A virtual contact interface that is weaker than the keys behind it.
+    #[error(
+        "a card with P-384 keys and a virtual contact interface needs cipher suite CS7 (SP 800-78-5, 3.1); choose cs7"
+    )]
+    WeakSuite,
+    /// A content signer whose key does not fit the cipher suite.
+    #[error(
+        "the content signer's key is not on the curve of the cipher suite; choose another algorithm for the PKI, or an intermediate certificate"
+    )]
+    Suite,
     /// A certification authority cannot serve this card.
     #[error(
         "the {authority} cannot serve a card that lives from {issued} to {expires}: its certificate is valid from {from} to {until}; issue with a new PKI or other dates"

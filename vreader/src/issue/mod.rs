@@ -23,12 +23,14 @@ mod ccc;
 mod certificate;
 pub(crate) mod chuid;
 mod cms;
+mod cvc;
 pub mod date;
 mod discovery;
 mod error;
 mod extension;
 mod face;
 pub mod fascn;
+pub mod features;
 mod fingerprint;
 mod jpeg;
 mod key_history;
@@ -50,10 +52,13 @@ use std::fmt;
 
 use card_sim::{
     crypto::Crypto,
-    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, SymmetricKey},
+    key::{
+        AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricKey,
+    },
     object::{Container, ObjectTag},
     reference,
 };
+use rand_core::Rng;
 use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
@@ -68,9 +73,12 @@ use self::{
 pub use self::{
     date::Date,
     error::IssueError,
+    features::{Features, GlobalPin, SecureMessaging, VirtualContact},
     person::{CardNumbers, Person},
     pki::{Authority, Pki},
-    request::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Request, SEEDED_ISSUE_DATE},
+    request::{
+        DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Request, SEEDED_ISSUE_DATE,
+    },
 };
 
 /// A card that is ready to be personalised.
@@ -93,6 +101,12 @@ pub struct IssuedCard {
     pub pin: Zeroizing<[u8; reference::LENGTH]>,
     /// PUK.
     pub puk: Zeroizing<[u8; reference::LENGTH]>,
+    /// Global PIN, padded with `FF`, if the card has one.
+    pub global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
+    /// The code that opens the virtual contact interface, if the card asks for one.
+    pub pairing_code: Option<Zeroizing<String>>,
+    /// The certificate of key `04`, if the card has secure messaging.
+    pub card_verifiable_certificate: Option<Vec<u8>>,
     /// The PKI that issued the card.
     pub pki: Pki,
 }
@@ -174,6 +188,8 @@ struct Plan {
     expires: Date,
     pin: Zeroizing<[u8; reference::LENGTH]>,
     puk: Zeroizing<[u8; reference::LENGTH]>,
+    global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
+    pairing_code: Option<Zeroizing<String>>,
 }
 
 /// A key of the card with its public half.
@@ -187,10 +203,16 @@ impl Plan {
     fn new(request: &Request) -> Result<Self, IssueError> {
         let (issued, expires) = request.life()?;
         let (pin, puk) = (request.padded_pin()?, request.puk_bytes()?);
+        request.features.check(request.algorithm)?;
+        let global_pin = request.features.padded_global_pin()?;
         let randomness = Randomness::new(request.seed);
         let person = Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?;
         let numbers = CardNumbers::sample(&mut randomness.source("card numbers")?, &person)?;
-        Ok(Self { randomness, person, numbers, issued, expires, pin, puk })
+        let pairing_code = match request.features.virtual_contact {
+            Some(VirtualContact::Pairing) => Some(pairing_code(randomness)?),
+            _ => None,
+        };
+        Ok(Self { randomness, person, numbers, issued, expires, pin, puk, global_pin, pairing_code })
     }
 
     fn issue(
@@ -201,7 +223,8 @@ impl Plan {
         progress: &mut dyn FnMut(Step),
     ) -> Result<IssuedCard, IssueError> {
         let mut keys = Vec::new();
-        for reference in KeyReference::ASYMMETRIC {
+        let retired = (1..=request.features.retired_keys).filter_map(RetiredNumber::new);
+        for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired.map(KeyReference::Retired)) {
             progress(Step::Key { reference, algorithm: request.algorithm });
             keys.push(self.key(reference, request.algorithm, crypto)?);
         }
@@ -212,10 +235,23 @@ impl Plan {
             contents.extend(certificate_tag(key.reference).map(|tag| (tag, certificate)));
         }
         progress(Step::Objects);
-        contents.extend(self.data_objects(&pki, crypto)?);
+        contents.extend(self.data_objects(request, &pki, crypto)?);
+        let secure_messaging = self.secure_messaging(request, &pki, crypto)?;
+        let (secure_messaging, card_verifiable_certificate) = match secure_messaging {
+            Some((key, cvc::Certified { certificate, signer })) => {
+                contents.push((tag::SECURE_MESSAGING_SIGNER, signer));
+                let key = (KeyReference::SecureMessaging, key, Origin::Generated);
+                (Some(key), Some(certificate))
+            }
+            None => (None, None),
+        };
         Ok(IssuedCard {
             objects: contents.into_iter().map(|(tag, contents)| complete(tag, &contents)).collect(),
-            keys: keys.into_iter().map(|key| (key.reference, key.private, origin(key.reference))).collect(),
+            keys: keys
+                .into_iter()
+                .map(|key| (key.reference, key.private, origin(key.reference)))
+                .chain(secure_messaging)
+                .collect(),
             person: self.person,
             numbers: self.numbers,
             issued: self.issued,
@@ -223,8 +259,47 @@ impl Plan {
             management_key: request.management_key.clone(),
             pin: self.pin,
             puk: self.puk,
+            global_pin: self.global_pin,
+            pairing_code: self.pairing_code,
+            card_verifiable_certificate,
             pki,
         })
+    }
+
+    /// The key for secure messaging with its certificate, and the container of its signer.
+    fn secure_messaging(
+        &self,
+        request: &Request,
+        pki: &Pki,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Option<(PrivateKey, cvc::Certified)>, IssueError> {
+        let Some(SecureMessaging { suite, intermediate }) = request.features.secure_messaging else {
+            return Ok(None);
+        };
+        let guid = &self.numbers.guid.0;
+        let key = self.private_key("key 04", suite.curve(), crypto)?;
+        let certified = if intermediate {
+            let between = self.private_key("intermediate key of secure messaging", suite.curve(), crypto)?;
+            let signer = pki.rsa_content_signer(request.seed, self.issued, crypto)?;
+            cvc::by_intermediate(guid, &key, &between, &signer, crypto)?
+        } else if cvc::fits(suite, &pki.content_signer) {
+            cvc::by_content_signer(guid, &key, &pki.content_signer, crypto)?
+        } else {
+            return Err(IssueError::Suite);
+        };
+        Ok(Some((key, certified)))
+    }
+
+    fn private_key(
+        &self,
+        purpose: &str,
+        algorithm: AsymmetricAlgorithm,
+        crypto: &mut dyn Crypto,
+    ) -> Result<PrivateKey, IssueError> {
+        let mut rng = self.randomness.source(purpose)?;
+        crypto
+            .generate(algorithm, DEFAULT_EXPONENT, &mut rng)
+            .map_err(crypto_failed("make a key of the card"))
     }
 
     fn key(
@@ -233,10 +308,7 @@ impl Plan {
         algorithm: AsymmetricAlgorithm,
         crypto: &mut dyn Crypto,
     ) -> Result<SlotKey, IssueError> {
-        let mut rng = self.randomness.source(&format!("key {:02X}", reference.to_byte()))?;
-        let private = crypto
-            .generate(algorithm, DEFAULT_EXPONENT, &mut rng)
-            .map_err(crypto_failed("make a key of the card"))?;
+        let private = self.private_key(&format!("key {:02X}", reference.to_byte()), algorithm, crypto)?;
         let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
         let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
         Ok(SlotKey { reference, private, public })
@@ -267,7 +339,12 @@ impl Plan {
     }
 
     /// Contents of everything but the certificates, with the Security Object over it at the end.
-    fn data_objects(&self, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
+    fn data_objects(
+        &self,
+        request: &Request,
+        pki: &Pki,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
         let Self { person, numbers, expires, .. } = self;
         let signer = &pki.content_signer;
         let life = (self.issued, self.expires);
@@ -280,8 +357,8 @@ impl Plan {
             (tag::FINGERPRINTS, biometric::container(fingers, &minutiae, numbers, life, signer, crypto)?),
             (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
             (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
-            (tag::DISCOVERY, discovery::discovery_object()),
-            (tag::KEY_HISTORY, key_history::key_history(0)),
+            (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
+            (tag::KEY_HISTORY, key_history::key_history(request.features.retired_keys)),
         ];
         let covered: Vec<Covered<'_>> = objects
             .iter()
@@ -289,6 +366,10 @@ impl Plan {
             .collect();
         let security_object = security_object::security_object(&covered, signer, crypto)?;
         objects.push((tag::SECURITY_OBJECT, security_object));
+        // Not among the hashed ones on genuine cards.
+        if let Some(code) = &self.pairing_code {
+            objects.push((tag::PAIRING_CODE, elements([(0x99, code.as_bytes()), (0xFE, &[])])));
+        }
         Ok(objects)
     }
 }
@@ -306,6 +387,8 @@ pub(crate) mod tag {
     pub(crate) const DIGITAL_SIGNATURE: u32 = 0x5F_C10A;
     pub(crate) const KEY_MANAGEMENT: u32 = 0x5F_C10B;
     pub(crate) const KEY_HISTORY: u32 = 0x5F_C10C;
+    pub(crate) const SECURE_MESSAGING_SIGNER: u32 = 0x5F_C122;
+    pub(crate) const PAIRING_CODE: u32 = 0x5F_C123;
     pub(crate) const DISCOVERY: u32 = 0x7E;
 }
 
@@ -321,9 +404,19 @@ pub(crate) fn certificate_tag(reference: KeyReference) -> Option<u32> {
     }
 }
 
-/// Only the key-management key may come from outside (FIPS 201-3, 4.2.2), so that mail stays readable.
+/// Only key-management keys may come from outside (FIPS 201-3, 4.2.2), so that mail stays readable.
 fn origin(reference: KeyReference) -> Origin {
-    if reference == KeyReference::KeyManagement { Origin::Imported } else { Origin::Generated }
+    match reference {
+        KeyReference::KeyManagement | KeyReference::Retired(_) => Origin::Imported,
+        _ => Origin::Generated,
+    }
+}
+
+/// Eight digits.
+fn pairing_code(randomness: Randomness) -> Result<Zeroizing<String>, IssueError> {
+    let mut bytes = Zeroizing::new([0; 4]);
+    randomness.source("pairing code")?.fill_bytes(&mut bytes[..]);
+    Ok(Zeroizing::new(format!("{:08}", u32::from_be_bytes(*bytes) % 100_000_000)))
 }
 
 fn container(tag: u32) -> &'static Container {

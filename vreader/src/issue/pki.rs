@@ -87,8 +87,20 @@ impl Pki {
         let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
         let root = maker.root(year_before)?;
         let issuing_ca = maker.issuing_ca(&root, year_before)?;
-        let content_signer = maker.content_signer(&issuing_ca, from)?;
+        let content_signer = maker.content_signer("Sample PIV Content Signer", &issuing_ca, from)?;
         Ok(Self { root, issuing_ca, content_signer })
+    }
+
+    /// A second content signer, for the certificates of intermediate keys: an RSA one, as behind genuine cards.
+    pub(crate) fn rsa_content_signer(
+        &self,
+        seed: Option<u64>,
+        from: Date,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Authority, IssueError> {
+        let algorithm = AsymmetricAlgorithm::Rsa2048;
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        maker.content_signer("Sample RSA PIV Content Signer", &self.issuing_ca, from)
     }
 
     /// That everybody here lives as long as a card from `issued` to `expires` needs.
@@ -139,7 +151,7 @@ impl Authority {
     }
 
     /// The key identifier that the authority's own certificate states.
-    fn key_identifier(&self) -> Result<Vec<u8>, der::Error> {
+    pub(crate) fn key_identifier(&self) -> Result<Vec<u8>, der::Error> {
         let tbs = self.certificate.tbs_certificate();
         match tbs.get_extension::<SubjectKeyIdentifier>()? {
             Some((_, identifier)) => Ok(identifier.0.as_bytes().to_vec()),
@@ -201,8 +213,14 @@ impl Maker<'_> {
         self.certify("Sample Issuing CA", Some(root), (from, until), key, &public_key, extensions)
     }
 
-    fn content_signer(&mut self, issuing_ca: &Authority, from: Date) -> Result<Authority, IssueError> {
-        let (key, public_key) = self.key("content signer")?;
+    fn content_signer(
+        &mut self,
+        name: &'static str,
+        issuing_ca: &Authority,
+        from: Date,
+    ) -> Result<Authority, IssueError> {
+        let owner = if self.algorithm.is_rsa() { "RSA content signer" } else { "content signer" };
+        let (key, public_key) = self.key(owner)?;
         let extensions = || {
             let mut extensions = issued_extensions(issuing_ca, &public_key)?;
             extensions.extend([
@@ -214,7 +232,6 @@ impl Maker<'_> {
         };
         let extensions = extensions().map_err(encoding("content signer's certificate"))?;
         let until = from.last_day_of(CONTENT_SIGNER_YEARS);
-        let name = "Sample PIV Content Signer";
         self.certify(name, Some(issuing_ca), (from, until), key, &public_key, extensions)
     }
 

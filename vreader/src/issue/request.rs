@@ -6,12 +6,14 @@ use card_sim::{
 };
 use zeroize::Zeroizing;
 
-use super::{date::Date, error::IssueError};
+use super::{date::Date, error::IssueError, features::Features};
 
 /// PIN of every sample card.
 pub const DEFAULT_PIN: &str = "123456";
 /// PUK of every sample card.
 pub const DEFAULT_PUK: &str = "12345678";
+/// Global PIN of sample cards that have one.
+pub const DEFAULT_GLOBAL_PIN: &str = "777777";
 /// Card management key of every sample card, an AES-192 key: the one that YubiKeys since firmware 5.7 come with.
 pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
     [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
@@ -47,6 +49,8 @@ pub struct Request {
     pub pin: Zeroizing<String>,
     /// PUK, 8 ASCII characters.
     pub puk: Zeroizing<String>,
+    /// What the card has beyond the mandatory.
+    pub features: Features,
     /// Card management key, 9B.
     pub management_key: SymmetricKey,
 }
@@ -61,6 +65,7 @@ impl Default for Request {
             expires: None,
             algorithm: AsymmetricAlgorithm::EccP256,
             pki_algorithm: None,
+            features: Features::default(),
             pin: Zeroizing::new(DEFAULT_PIN.to_owned()),
             puk: Zeroizing::new(DEFAULT_PUK.to_owned()),
             // AES-192 takes 24 bytes, and the constant's type says that it has them.
@@ -102,8 +107,11 @@ impl Request {
 
     /// Algorithm of the PKI behind the card.
     pub(crate) fn chosen_pki_algorithm(&self) -> AsymmetricAlgorithm {
-        self.pki_algorithm.unwrap_or(match self.algorithm {
-            AsymmetricAlgorithm::EccP384 => AsymmetricAlgorithm::EccP384,
+        // A content signer signs the key of secure messaging too, unless an intermediate key does.
+        let direct = self.features.secure_messaging.filter(|secure| !secure.intermediate);
+        self.pki_algorithm.unwrap_or(match (direct, self.algorithm) {
+            (Some(secure), _) => secure.suite.curve(),
+            (None, AsymmetricAlgorithm::EccP384) => AsymmetricAlgorithm::EccP384,
             _ => AsymmetricAlgorithm::EccP256,
         })
     }

@@ -13,6 +13,13 @@ pub(crate) fn element(tag: u8, value: &[u8]) -> Vec<u8> {
     [header.as_slice(), value].concat()
 }
 
+/// One element with a tag of two bytes.
+pub(crate) fn long_element(tag: u16, value: &[u8]) -> Vec<u8> {
+    let header = Header::new(Tag::new(tag.into()), value.len());
+    let header = header.expect("elements of a card are shorter than 16 MB");
+    [header.as_slice(), value].concat()
+}
+
 /// The elements one after the other.
 pub(crate) fn elements<const N: usize>(parts: [(u8, &[u8]); N]) -> Vec<u8> {
     parts.into_iter().flat_map(|(tag, value)| element(tag, value)).collect()

@@ -1,0 +1,137 @@
+//! What a card may have beyond what every card has (SP 800-73-5 part 1, 3.3 and 5.5), and which of it goes together.
+
+use card_sim::{key::AsymmetricAlgorithm, reference, sm::CipherSuite};
+use zeroize::Zeroizing;
+
+use super::error::IssueError;
+
+/// Most retired keys of a card.
+pub const MAX_RETIRED_KEYS: u8 = 20;
+
+/// Optional features. [`Features::default`] has none of them.
+#[derive(Clone, Default)]
+pub struct Features {
+    /// Secure messaging.
+    pub secure_messaging: Option<SecureMessaging>,
+    /// The virtual contact interface, which needs secure messaging.
+    pub virtual_contact: Option<VirtualContact>,
+    /// A Global PIN beside the PIV PIN.
+    pub global_pin: Option<GlobalPin>,
+    /// Number of retired key-management keys with certificates on the card, 0 to 20.
+    pub retired_keys: u8,
+}
+
+/// Secure messaging on a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecureMessaging {
+    /// The cipher suite, and with it the curve of the key `04`.
+    pub suite: CipherSuite,
+    /// The key's certificate is signed by an intermediate key, which an RSA content signer vouches for.
+    pub intermediate: bool,
+}
+
+/// Who may use the virtual contact interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VirtualContact {
+    /// Readers that know the pairing code.
+    Pairing,
+    /// Every reader with secure messaging.
+    Open,
+}
+
+/// A Global PIN.
+#[derive(Clone)]
+pub struct GlobalPin {
+    /// 6 to 8 digits.
+    pub pin: Zeroizing<String>,
+    /// Holders are asked for it rather than for the PIV PIN.
+    pub primary: bool,
+}
+
+impl Features {
+    /// That the features go together, on a card whose keys have this algorithm.
+    pub(crate) fn check(&self, algorithm: AsymmetricAlgorithm) -> Result<(), IssueError> {
+        if self.retired_keys > MAX_RETIRED_KEYS {
+            return Err(IssueError::RetiredKeys(self.retired_keys));
+        }
+        match (self.secure_messaging, self.virtual_contact) {
+            (None, Some(_)) => Err(IssueError::VirtualContact),
+            (Some(SecureMessaging { suite: CipherSuite::Cs2, .. }), Some(_))
+                if algorithm == AsymmetricAlgorithm::EccP384 =>
+            {
+                Err(IssueError::WeakSuite)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The Global PIN as the card compares it: padded with `FF`.
+    pub(crate) fn padded_global_pin(&self) -> Result<Option<Zeroizing<[u8; reference::LENGTH]>>, IssueError> {
+        let padded = |global: &GlobalPin| reference::pad_pin(&global.pin).ok_or(IssueError::Pin);
+        self.global_pin.as_ref().map(padded).transpose()
+    }
+
+    /// The PIN usage policy of the Discovery Object (part 1, table 1).
+    pub(crate) fn pin_usage_policy(&self) -> [u8; 2] {
+        let virtual_contact = match self.virtual_contact {
+            None => 0x00,
+            Some(VirtualContact::Pairing) => 0x08,
+            Some(VirtualContact::Open) => 0x0C,
+        };
+        let (global_pin, preference) = match &self.global_pin {
+            None => (0x00, 0x00),
+            Some(GlobalPin { primary: false, .. }) => (0x20, 0x10),
+            Some(GlobalPin { primary: true, .. }) => (0x20, 0x20),
+        };
+        [0x40 | virtual_contact | global_pin, preference]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(suite: Option<CipherSuite>, virtual_contact: Option<VirtualContact>) -> Features {
+        let secure_messaging = suite.map(|suite| SecureMessaging { suite, intermediate: false });
+        Features { secure_messaging, virtual_contact, ..Features::default() }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        use AsymmetricAlgorithm::{EccP256, EccP384, Rsa2048};
+        let open = Some(VirtualContact::Open);
+        assert!(matches!(features(None, open).check(EccP256), Err(IssueError::VirtualContact)));
+        assert!(matches!(features(Some(CipherSuite::Cs2), open).check(EccP384), Err(IssueError::WeakSuite)));
+        assert!(features(Some(CipherSuite::Cs2), None).check(EccP384).is_ok());
+        assert!(features(Some(CipherSuite::Cs7), open).check(EccP384).is_ok());
+        assert!(features(Some(CipherSuite::Cs2), open).check(Rsa2048).is_ok());
+        let many = Features { retired_keys: 21, ..Features::default() };
+        assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+    }
+
+    #[test]
+    fn policies_are_the_legal_ones() {
+        // SP 800-73-5 part 1, table 1, without on-card comparison.
+        let mut policies = Vec::new();
+        for virtual_contact in [None, Some(VirtualContact::Pairing), Some(VirtualContact::Open)] {
+            for primary in [None, Some(false), Some(true)] {
+                let pin = Zeroizing::new(String::from("777777"));
+                let global_pin = primary.map(|primary| GlobalPin { pin: pin.clone(), primary });
+                let features = Features { virtual_contact, global_pin, ..Features::default() };
+                policies.push(features.pin_usage_policy());
+            }
+        }
+        let expected = [
+            [0x40, 0x00],
+            [0x60, 0x10],
+            [0x60, 0x20],
+            [0x48, 0x00],
+            [0x68, 0x10],
+            [0x68, 0x20],
+            [0x4C, 0x00],
+            [0x6C, 0x10],
+            [0x6C, 0x20],
+        ];
+        assert_eq!(policies, expected);
+    }
+}
