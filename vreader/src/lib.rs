@@ -12,6 +12,7 @@ pub mod issue;
 pub mod random;
 pub mod reader;
 pub mod run;
+pub mod sm;
 pub mod trace;
 
 pub use run::World;

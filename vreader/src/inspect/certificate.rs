@@ -114,7 +114,7 @@ fn load(contents: &Contents, tag: u32, problems: &mut Vec<Problem>) -> Option<(C
     }
 }
 
-fn unpack(stored: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn unpack(stored: &[u8]) -> Result<Vec<u8>, String> {
     let mut unpacked = Vec::new();
     GzDecoder::new(stored)
         .take(MAX_UNPACKED + 1)

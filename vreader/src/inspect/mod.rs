@@ -7,7 +7,7 @@
 //! Objects are read as SP 800-73-5 part 1, appendix A, describes them, and liberally: elements may stand in any order,
 //! and unknown ones are passed over.
 
-mod certificate;
+pub(crate) mod certificate;
 mod object;
 mod report;
 mod text;

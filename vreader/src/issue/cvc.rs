@@ -95,6 +95,12 @@ fn short_identifier(signer: &Authority) -> Result<Vec<u8>, IssueError> {
     Ok(identifier)
 }
 
+#[derive(Sequence)]
+struct Signature {
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitString,
+}
+
 fn certify(
     issuer: &[u8],
     subject: &[u8],
@@ -118,11 +124,6 @@ fn certify(
         long_element(ROLE, &[role as u8]),
     ]
     .concat();
-    #[derive(Sequence)]
-    struct Signature {
-        algorithm: AlgorithmIdentifierOwned,
-        signature: BitString,
-    }
     let signature = Signature {
         algorithm: certificate_signature(signer.algorithm()),
         signature: BitString::from_bytes(&sign(crypto, signer, &signed)?).map_err(failed())?,

@@ -45,7 +45,7 @@ mod randomness;
 mod request;
 mod security_object;
 mod signature;
-mod tlv;
+pub(crate) mod tlv;
 pub mod uuid;
 
 use std::fmt;
