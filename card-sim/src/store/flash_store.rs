@@ -69,7 +69,7 @@ pub enum MountError {
 /// A card's state on a flash.
 pub struct FlashStore<F: Flash> {
     reads: Reads,
-    // One of the two, except inside `remount`.
+    // One of the two, except inside `reopen`.
     mounted: Option<Mounted<F>>,
     failed: Option<Adapter<F>>,
 }
@@ -130,8 +130,9 @@ impl<F: Flash> FlashStore<F> {
         Ok(shown)
     }
 
-    /// Opens the store again after a failure, as if the power had failed.
-    fn remount(&mut self) -> Result<(), StoreError> {
+    /// Opens the store again, as if the power had failed: what a failure of the flash interrupted is completed or taken
+    /// back. A store whose flash failed needs it before it can be read.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
         let mounted = self.mounted.take().map(|mounted| mounted.log.extract_storage());
         let adapter = mounted.or_else(|| self.failed.take()).ok_or(StoreError::Medium)?;
         match Mounted::new(adapter, self.reads) {
@@ -165,19 +166,19 @@ impl<F: Flash> Store for FlashStore<F> {
 
     fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError> {
         if self.mounted.is_none() {
-            self.remount()?;
+            self.reopen()?;
         }
         let mounted = self.mounted.as_mut().ok_or(StoreError::Medium)?;
         let plan = Plan::new(&mounted.directory, updates)?;
         mounted.check_room(&plan)?;
         if let Err(error) = mounted.make(&plan) {
             // Whether it has happened is for the flash to say.
-            self.remount()?;
+            self.reopen()?;
             return Err(error);
         }
         if mounted.sweep(&plan.stale).is_err() {
             // It has happened, but secrets may be left over.
-            return self.remount();
+            return self.reopen();
         }
         mounted.keep(plan.directory, updates);
         Ok(())
