@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 use card_sim::{
     key::{KeyReference, PublicKey},
     profile::PIV,
+    store::Reads,
 };
 use vectors::oracle;
 use vreader::{
@@ -67,15 +68,11 @@ fn new_card() -> Vec<u8> {
 
 /// A card with power, in memory or in a file.
 fn card(image: &[u8], file: Option<&Path>) -> EmulatedCard {
-    let mut card = match file {
-        Some(path) => {
-            fs::write(path, image).unwrap();
-            EmulatedCard::open_with(path, Durability::Process).unwrap()
-        }
-        None => {
-            let opened = format::open(image, card_sim::store::Reads::Memory).unwrap();
-            EmulatedCard::with_store(opened.store).unwrap()
-        }
+    let mut card = if let Some(path) = file {
+        fs::write(path, image).unwrap();
+        EmulatedCard::open_with(path, Durability::Process).unwrap()
+    } else {
+        EmulatedCard::with_store(format::open(image, Reads::Memory).unwrap().store).unwrap()
     };
     card.seed(1);
     card.power_on();
