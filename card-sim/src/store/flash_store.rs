@@ -193,8 +193,12 @@ impl<F: Flash> Mounted<F> {
             Ok(pages) => number_of_pages(pages),
             Err(error) => return Err((error, adapter)),
         };
-        let log = Log::new(adapter)
-            .map_err(|(_, adapter)| (MountError::Damaged("its pages are no log of a store"), adapter))?;
+        let mut log = Log::new(adapter).map_err(|(_, adapter)| (DAMAGED_LOG, adapter))?;
+        // A second time, because the log, where it takes a transaction back, leaves an entry as it is that an earlier
+        // recovery had marked as removed and then, its power failing, not wiped.
+        if log.recover().is_err() {
+            return Err((MountError::Medium, log.extract_storage()));
+        }
         match Survey::new(&log, pages, reads) {
             Ok(Survey { directory, mirror, orphans }) => {
                 let mut mounted = Self { log, pages, directory, mirror };
