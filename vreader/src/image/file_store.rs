@@ -343,6 +343,18 @@ mod tests {
         assert!(matches!(open(&path).err(), Some(ImageError::CopyExists { .. })));
         assert!(fs::read(&path).unwrap() == old);
 
+        // As on a disk without room: what is to be written cannot be.
+        fs::remove_file(folder.path().join("card.v1")).unwrap();
+        for (blocked, left) in [("card.v1.new", 2), ("card.new", 3)] {
+            let blocked = folder.path().join(blocked);
+            fs::create_dir(&blocked).unwrap();
+            let said = open(&path).err().unwrap().to_string();
+            assert!(said.contains("cannot write") && said.contains(blocked.to_str().unwrap()), "{said}");
+            assert!(fs::read(&path).unwrap() == old);
+            fs::remove_dir(&blocked).unwrap();
+            assert_eq!(names(folder.path()).len() + 1, left, "nothing half written stays");
+        }
+
         // As if a conversion had been interrupted.
         fs::write(folder.path().join("card.v1"), &old).unwrap();
         for _ in 0..2 {
