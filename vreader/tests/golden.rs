@@ -168,7 +168,7 @@ fn check(events: &[Event]) {
     let place = found.lines().zip(expected.lines()).position(|(found, expected)| found != expected);
     let place = place.unwrap_or(found.lines().count().min(expected.lines().count()));
     let line = |text: &str| text.lines().nth(place).unwrap_or("(no line)").to_owned();
-    let in_words: String = trace::compare(&trace::read(&golden()).unwrap(), events)
+    let in_words: Vec<_> = trace::compare(&trace::read(&golden()).unwrap(), events)
         .iter()
         .filter(|difference| difference.side != Side::Both)
         .map(|difference| {
@@ -179,11 +179,12 @@ fn check(events: &[Event]) {
     panic!(
         "the same seed and commands gave other bytes than vectors/golden/session.trace has.\n\
          If that is intended, `make golden` renews it. First in line {}:\n- {}\n+ {}\n\
-         What has another meaning ({} lines):\n{in_words}",
+         What has another meaning ({} lines):\n{}",
         place + 1,
         line(&expected),
         line(&found),
-        in_words.lines().count(),
+        in_words.len(),
+        in_words.concat(),
     );
 }
 
