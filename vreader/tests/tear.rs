@@ -97,7 +97,7 @@ fn tear_everywhere(command: &[u8], in_file: bool, check: fn(&Seen, &Seen)) {
     let before = look(&mut card(&image, file));
     let mut cuts = 0;
     for tear in TEARS {
-        for after in (0..8).chain((8..).step_by(23)) {
+        for after in (0..8).chain((8..).step_by(47)) {
             let mut card = card(&image, file);
             authenticate_administrator(&mut card);
             assert!(card.cut_power(PowerCut { after, tear }));
@@ -193,6 +193,29 @@ fn an_order_waits_for_its_write() {
     card.reset();
     // It is carried out once.
     assert_eq!(card.transmit(WRONG_PIN), [0x63, 0xC2]);
+}
+
+#[test]
+fn an_order_to_a_dead_card_is_for_its_next_life() {
+    let image = new_card();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card");
+    for file in [None, Some(path.as_path())] {
+        let mut card = card(&image, file);
+        for tear in TEARS {
+            assert!(card.cut_power(PowerCut { after: 1, tear }));
+            assert_eq!(card.transmit(WRONG_PIN), SILENCE);
+            assert!(card.cut_power(PowerCut::default()));
+            assert_eq!(card.transmit(TRIES), SILENCE, "the order gives it no power");
+            card.power_off();
+            card.power_on();
+            let tries = card.transmit(TRIES);
+            assert_eq!(card.transmit(WRONG_PIN), SILENCE);
+            card.reset();
+            assert!(card.transmit(TRIES) <= tries, "a cut wins no try");
+            works(&mut card);
+        }
+    }
 }
 
 fn world() -> World {

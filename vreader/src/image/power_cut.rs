@@ -68,8 +68,15 @@ enum State {
     On,
     /// There is power for so many operations more.
     Ordered(PowerCut),
-    /// The power has failed.
-    Blown,
+    /// The power has failed; this was ordered since, for when there is power again.
+    Blown(Option<PowerCut>),
+}
+
+impl State {
+    /// With power, until it fails as ordered.
+    fn powered(ordered: Option<PowerCut>) -> Self {
+        ordered.map_or(Self::On, Self::Ordered)
+    }
 }
 
 impl Fuse {
@@ -78,10 +85,10 @@ impl Fuse {
         let mut state = self.state();
         match &mut *state {
             State::On => Ok(None),
-            State::Blown => Err(FlashError),
+            State::Blown(_) => Err(FlashError),
             State::Ordered(PowerCut { after: 0, tear }) => {
                 let tear = *tear;
-                *state = State::Blown;
+                *state = State::Blown(None);
                 Ok(Some(tear))
             }
             State::Ordered(PowerCut { after, .. }) => {
@@ -91,8 +98,26 @@ impl Fuse {
         }
     }
 
+    /// Orders a loss of power: for now, or for when there is power again.
+    fn order(&self, cut: PowerCut) {
+        let mut state = self.state();
+        *state = match *state {
+            State::On | State::Ordered(_) => State::Ordered(cut),
+            State::Blown(_) => State::Blown(Some(cut)),
+        };
+    }
+
+    /// There is power; gives what is ordered.
+    fn mend(&self) -> Option<PowerCut> {
+        match std::mem::take(&mut *self.state()) {
+            State::On => None,
+            State::Ordered(cut) => Some(cut),
+            State::Blown(ordered) => ordered,
+        }
+    }
+
     fn is_blown(&self) -> bool {
-        matches!(*self.state(), State::Blown)
+        matches!(*self.state(), State::Blown(_))
     }
 
     fn set(&self, state: State) {
@@ -121,7 +146,7 @@ impl<F: Flash> TearingStore<F> {
 
     /// Orders a loss of power, in place of one that was ordered before.
     pub(crate) fn cut_power(&self, cut: PowerCut) {
-        self.fuse.set(State::Ordered(cut));
+        self.fuse.order(cut);
     }
 
     /// Whether the power has failed.
@@ -131,8 +156,10 @@ impl<F: Flash> TearingStore<F> {
 
     /// There is power again: opens the store as the flash holds it.
     pub(crate) fn restore_power(&mut self) -> Result<(), StoreError> {
-        self.fuse.set(State::On);
-        self.store.reopen().inspect_err(|_| self.fuse.set(State::Blown))
+        let ordered = self.fuse.mend();
+        let opened = self.store.reopen();
+        self.fuse.set(if opened.is_ok() { State::powered(ordered) } else { State::Blown(ordered) });
+        opened
     }
 
     /// A copy of the flash, for tests.
@@ -217,7 +244,7 @@ mod tests {
         for half in [8, PAGE_SIZE / 2] {
             flash.write(half, &[0x0F; 4]).unwrap();
         }
-        fuse.set(State::Ordered(cut));
+        fuse.order(cut);
         (flash, fuse)
     }
 
@@ -234,7 +261,7 @@ mod tests {
             assert_eq!(flash.bytes()[..12], [[0x11; 4], [0xFF; 4], [0x0F; 4]].concat());
             assert_eq!((&flash.bytes()[12..16], &flash.bytes()[16..20]), (&[0x00; 4][..], &left[..]));
             assert_eq!((flash.write(40, &[0x00; 4]), flash.erase(1)), (Err(FlashError), Err(FlashError)));
-            fuse.set(State::On);
+            assert_eq!(fuse.mend(), None);
             flash.write(40, &[0x00; 4]).unwrap();
         }
     }
