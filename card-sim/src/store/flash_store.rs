@@ -17,7 +17,8 @@
 //! checksums and never given out. The log keeps copies of what it writes in buffers from the allocator, which it does
 //! not wipe: the flash is clean, the heap of a host is not.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use heapless::VecView;
 use wasefire_error::{Code, Error};
@@ -92,7 +93,7 @@ impl<F: Flash> FlashStore<F> {
                 flash.erase(page).map_err(|_| MountError::Medium)?;
             }
         }
-        let mut log = Log::new(Adapter(flash)).map_err(|_| MountError::Medium)?;
+        let mut log = Log::new(Adapter::new(flash)).map_err(|_| MountError::Medium)?;
         let directory = Directory::default().encode(number_of_pages(pages));
         log.insert(usize::from(DIRECTORY_KEY), &directory).map_err(|_| MountError::Medium)?;
         Self::open(log.extract_storage().0, reads)
@@ -106,7 +107,7 @@ impl<F: Flash> FlashStore<F> {
     /// Opening finds damaged records; damage between them is for [`audit`](super::audit::audit) to find, and a damaged
     /// log may make later transactions panic.
     pub fn open(flash: F, reads: Reads) -> Result<Self, MountError> {
-        match Mounted::new(Adapter(flash), reads) {
+        match Mounted::new(Adapter::new(flash), reads) {
             Ok(mounted) => Ok(Self { reads, mounted: Some(mounted), failed: None }),
             Err((error, _)) => Err(error),
         }
@@ -193,10 +194,12 @@ impl<F: Flash> Mounted<F> {
             Ok(pages) => number_of_pages(pages),
             Err(error) => return Err((error, adapter)),
         };
+        let written = Arc::clone(&adapter.1);
+        written.store(false, Ordering::Relaxed);
         let mut log = Log::new(adapter).map_err(|(_, adapter)| (DAMAGED_LOG, adapter))?;
-        // A second time, because the log, where it takes a transaction back, leaves an entry as it is that an earlier
-        // recovery had marked as removed and then, its power failing, not wiped.
-        if log.recover().is_err() {
+        // After a recovery a second one, because the log, where it takes a transaction back, leaves an entry as it is that
+        // an earlier recovery had marked as removed and then, its power failing, not wiped.
+        if written.load(Ordering::Relaxed) && log.recover().is_err() {
             return Err((MountError::Medium, log.extract_storage()));
         }
         match Survey::new(&log, pages, reads) {
@@ -451,8 +454,14 @@ impl Mirror {
     }
 }
 
-/// A flash as the log wants it.
-struct Adapter<F>(F);
+/// A flash as the log wants it, and whether it was written to.
+struct Adapter<F>(F, Arc<AtomicBool>);
+
+impl<F> Adapter<F> {
+    fn new(flash: F) -> Self {
+        Self(flash, Arc::default())
+    }
+}
 
 impl<F: Flash> Storage for Adapter<F> {
     fn word_size(&self) -> usize {
@@ -482,10 +491,12 @@ impl<F: Flash> Storage for Adapter<F> {
 
     fn write_slice(&mut self, index: StorageIndex, value: &[u8]) -> Result<(), Error> {
         let range = index.range(value.len(), self)?;
+        self.1.store(true, Ordering::Relaxed);
         self.0.write(range.start, value).map_err(|_| FAILED)
     }
 
     fn erase_page(&mut self, page: usize) -> Result<(), Error> {
+        self.1.store(true, Ordering::Relaxed);
         self.0.erase(page).map_err(|_| FAILED)
     }
 }
