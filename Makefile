@@ -64,4 +64,4 @@ fuzz:
 
 mutants:
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { echo 'cargo-mutants is missing: cargo install cargo-mutants'; exit 1; }
-	PROPTEST_CASES=40 $(CARGO) mutants --output target
+	PROPTEST_CASES=40 $(CARGO) mutants --output target --test-package card-sim,vectors --baseline skip --timeout 120
