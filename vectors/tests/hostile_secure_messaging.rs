@@ -157,6 +157,9 @@ fn a_command_is_good_once_and_in_its_place() {
     assert!(!has_session(&mut card, &mut new));
 }
 
+/// What is done with the two parts of a chain; gives the last status word.
+type Wrong = fn(&mut SecureCard, Vec<u8>, Vec<u8>) -> u16;
+
 #[test]
 fn chains_under_secure_messaging_are_whole_or_nothing() {
     let curve = AsymmetricAlgorithm::EccP256;
@@ -180,7 +183,6 @@ fn chains_under_secure_messaging_are_whole_or_nothing() {
     assert!(has_session(&mut card, &mut host));
 
     // The last part alone, the first twice, one of them changed, the parts in other classes.
-    type Wrong = fn(&mut SecureCard, Vec<u8>, Vec<u8>) -> u16;
     let wrong: [(&str, Wrong); 4] = [
         ("the last part alone", |card, _, last| send(card, &last).1),
         ("the first part twice", |card, first, last| {

@@ -101,6 +101,10 @@ impl Target for Visitor {
     fn power_on(&mut self) {
         self.order(&Order::Insert { reader: None, card: None });
     }
+
+    fn power_on_contactless(&mut self) {
+        unreachable!("the golden session goes through the contacts");
+    }
 }
 
 /// The whole session with the world at this socket.

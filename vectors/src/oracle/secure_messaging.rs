@@ -165,9 +165,8 @@ fn parts(command: &[u8]) -> Option<([u8; 4], &[u8], bool)> {
 fn value(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (length, rest) = match bytes {
         [found, ..] if *found != tag => return None,
-        [_, 0x81, length, rest @ ..] => (usize::from(*length), rest),
         [_, 0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-        [_, length, rest @ ..] => (usize::from(*length), rest),
+        [_, 0x81, length, rest @ ..] | [_, length, rest @ ..] => (usize::from(*length), rest),
         _ => return None,
     };
     rest.get(..length)
