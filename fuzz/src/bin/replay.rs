@@ -5,7 +5,7 @@ use std::{env, fs, process::ExitCode};
 fn main() -> ExitCode {
     let mut words = env::args().skip(1);
     let name = words.next().unwrap_or_default();
-    let Some(target) = fuzz::TARGETS.iter().find(|target| target.name == name) else {
+    let Some(target) = fuzz::Target::find(&name) else {
         let names: Vec<_> = fuzz::TARGETS.iter().map(|target| target.name).collect();
         eprintln!("there is no target \"{name}\"; say one of {names:?}, and then the inputs");
         return ExitCode::from(2);

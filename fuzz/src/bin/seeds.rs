@@ -1,14 +1,8 @@
-//! Writes what each target begins with into `corpus/`, where cargo-fuzz looks for it.
+//! Writes what each target begins with into `corpus/`, where cargo-fuzz looks for it: its seeds and its committed corpus.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 fn main() -> io::Result<()> {
-    for target in fuzz::TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
-        fs::create_dir_all(&folder)?;
-        for (name, input) in (target.seeds)() {
-            fs::write(folder.join(format!("seed-{name}")), input)?;
-        }
-    }
-    Ok(())
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    fuzz::TARGETS.iter().try_for_each(|target| fuzz::corpus::write(target, &corpus.join(target.name)))
 }

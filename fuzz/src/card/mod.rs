@@ -1,0 +1,180 @@
+//! The card of the targets: small, so that a new one for each input costs microseconds, with secrets that are like nothing
+//! else on it, on a flash whose power can fail.
+//!
+//! Every command goes through [`SmallCard::send`], which panics when anything happens that must not.
+
+mod crypto;
+
+// The card and the flash of the card's own tests.
+#[allow(dead_code, reason = "they have more than is needed here")]
+#[path = "../../../card-sim/tests/support/mod.rs"]
+mod support;
+
+use std::sync::LazyLock;
+
+use card_sim::{
+    Card,
+    crypto::{Crypto, RustCrypto},
+    key::{self, KeyReference, SymmetricAlgorithm, SymmetricKey},
+    platform::{Parts, Platform},
+    reference::Reference,
+    store::{FlashStore, MemoryFlash, Reads, Record, Store, Update, audit::audit},
+};
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use support::cut_flash::{CutFlash, Power};
+use vreader::fuzz::Guard;
+
+pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
+pub(crate) use self::support::{
+    MANAGEMENT_KEY, PIN, PUK,
+    cut_flash::Tear,
+};
+
+/// Pages of its flash.
+const PAGES: usize = 4;
+
+/// Reference data of the Global PIN, which counts once a Discovery Object says so.
+pub(crate) const GLOBAL_PIN: &[u8; 8] = b"90817263";
+
+/// Its flash when it is new.
+static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut store = FlashStore::format(MemoryFlash::blank(PAGES), Reads::Memory).expect("a blank flash");
+    let objects = [
+        support::discovery(),
+        support::object(0x5F_C102, &[0x34; 59]),
+        support::object(0x5F_C109, b"\x01\x06SAMPLE"),
+        support::object(0x5F_C105, &[0x70; 700]),
+    ];
+    support::personalise(&mut store, &objects);
+    let tries = Record::RetryCounter(Reference::GlobalPin);
+    let data = [&[3], &GLOBAL_PIN[..]].concat();
+    let updates = [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
+    store.commit(&updates).expect("room for a Global PIN");
+    store.image().expect("a flash in memory").to_vec()
+});
+
+/// A new card's flash.
+pub(crate) fn new_flash() -> &'static [u8] {
+    &NEW
+}
+
+type SmallPlatform = Parts<ChaCha20Rng, FlashStore<CutFlash>, FuzzCrypto>;
+
+/// A card under test, with power.
+pub(crate) struct SmallCard {
+    card: Box<Card<SmallPlatform>>,
+    power: Power,
+    guard: Guard,
+    arithmetic: Arithmetic,
+    /// How often it was opened: what it draws at random differs each time.
+    opened: u8,
+    /// Commands that it was sent.
+    pub(crate) commands: u64,
+}
+
+impl SmallCard {
+    /// A new card.
+    pub(crate) fn new(arithmetic: Arithmetic) -> Self {
+        let (mut card, power) = open(&NEW, arithmetic, 0);
+        let guard = Guard::new(&card.platform().parts().store);
+        Self { card, power, guard, arithmetic, opened: 0, commands: 0 }
+    }
+
+    /// Sends a command; the answer with its status word, or nothing if the power failed.
+    ///
+    /// # Panics
+    /// When something happens that must not.
+    pub(crate) fn send(&mut self, command: &[u8]) -> Option<Vec<u8>> {
+        self.commands += 1;
+        let response = self.card.transmit(command);
+        let answer = [response.data, &response.status.to_bytes()].concat();
+        if self.power.is_off() {
+            self.reopen();
+            let judged = self.guard.power_failed(&self.card.platform().parts().store, command);
+            judged.unwrap_or_else(|finding| panic!("{finding}: power cut in {command:02X?}"));
+            return None;
+        }
+        let judged = self.guard.judge(&self.card.platform().parts().store, command, &answer);
+        judged.unwrap_or_else(|finding| panic!("{finding}: {command:02X?} -> {answer:02X?}"));
+        Some(answer)
+    }
+
+    /// Sends a command with a data field.
+    pub(crate) fn send_data(&mut self, header: [u8; 4], data: &[u8]) -> Option<Vec<u8>> {
+        self.send(&with_data(header, data))
+    }
+
+    /// A warm reset.
+    pub(crate) fn reset(&mut self) {
+        self.card.reset();
+    }
+
+    /// Off and on.
+    pub(crate) fn power_cycle(&mut self) {
+        self.card.power_off();
+        self.card.power_on();
+    }
+
+    /// The power fails when so many words have been written or pages erased.
+    pub(crate) fn cut_after(&self, operations: usize, tear: Tear) {
+        self.power.cut_after(operations, tear);
+    }
+
+    /// The power has failed: opens what is on the flash.
+    pub(crate) fn reopen(&mut self) {
+        self.opened = self.opened.wrapping_add(1);
+        let medium = self.power.medium();
+        (self.card, self.power) = open(&medium, self.arithmetic, self.opened);
+    }
+
+    /// What a holder knows: the reference data as it is now.
+    pub(crate) fn reference_data(&mut self, reference: Reference) -> Vec<u8> {
+        let mut record = heapless::Vec::<u8, 9>::new();
+        let found = self.card.platform().parts().store.read(Record::ReferenceData(reference), &mut record);
+        assert_eq!(found, Ok(true), "the card has all reference data");
+        record[1..].to_vec()
+    }
+
+    /// The algorithm identifier of the key in a slot, if there is one.
+    pub(crate) fn algorithm(&mut self, key: KeyReference) -> Option<u8> {
+        let key = key::load_private(&self.card.platform().parts().store, key).expect("a readable key");
+        key.map(|(key, _)| key.algorithm().id())
+    }
+}
+
+/// The card on a flash, which is sound, as it is after every loss of power.
+fn open(flash: &[u8], arithmetic: Arithmetic, opened: u8) -> (Box<Card<SmallPlatform>>, Power) {
+    let (flash, power) = CutFlash::new(flash);
+    let mut store = FlashStore::open(flash, Reads::Memory).expect("the flash opens");
+    if opened > 0 {
+        assert_eq!(store.with_image(audit), Ok(Ok(())), "the flash is sound");
+    }
+    let parts = Parts { rng: ChaCha20Rng::from_seed([opened; 32]), store, crypto: FuzzCrypto::new(arithmetic) };
+    let mut card = Box::new(Card::new(parts).expect("the card opens"));
+    card.power_on();
+    (card, power)
+}
+
+/// A block under the management key.
+pub(crate) fn under_management_key(block: &[u8], encrypt: bool) -> Vec<u8> {
+    static KEY: LazyLock<SymmetricKey> = LazyLock::new(|| {
+        SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).expect("a key of its length")
+    });
+    let mut block = block.to_vec();
+    let mut crypto = RustCrypto::default();
+    let done = if encrypt { crypto.encrypt_block(&KEY, &mut block) } else { crypto.decrypt_block(&KEY, &mut block) };
+    done.expect("a block of 16 bytes");
+    block
+}
+
+/// A command with a data field, in its short form if that is long enough.
+pub(crate) fn with_data(header: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
+    let data = &data[..length.into()];
+    match length.to_be_bytes() {
+        [0, 0] => header.to_vec(),
+        [0, short] => [&header[..], &[short], data].concat(),
+        long => [&header[..], &[0], &long, data].concat(),
+    }
+}
