@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients python unit check bench fuzz
+.PHONY: help demo test clients python unit check bench fuzz mutants
 
 help:
 	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
@@ -11,6 +11,7 @@ help:
 	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
 	@echo 'make bench   the figures that README quotes'
+	@echo 'make mutants put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
 	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
@@ -54,3 +55,7 @@ fuzz:
 		$(CARGO) +nightly fuzz run --target-dir target/fuzz --sanitizer none $$target -- \
 			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || exit 1; \
 	done
+
+mutants:
+	@$(CARGO) mutants --version >/dev/null 2>&1 || { echo 'cargo-mutants is missing: cargo install cargo-mutants'; exit 1; }
+	PROPTEST_CASES=40 $(CARGO) mutants --output target

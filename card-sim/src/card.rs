@@ -175,11 +175,15 @@ impl<P: Platform> Card<P> {
         }
         match volatile.push(&command)? {
             Progress::More => return Ok((0..0, Status::Ok)),
-            // The command was not looked at: it is single now, or begins a chain of its own.
-            Progress::Interrupted => match volatile.push(&command)? {
-                Progress::More => return Ok((0..0, Status::Ok)),
-                Progress::Complete | Progress::Single | Progress::Interrupted => {}
-            },
+            // The command was not looked at: it is single now, or begins a chain of its own. The chain that will not be
+            // ended was a command all the same, and what was proved for one command was proved for that one.
+            Progress::Interrupted => {
+                volatile.security.spend_proofs();
+                match volatile.push(&command)? {
+                    Progress::More => return Ok((0..0, Status::Ok)),
+                    Progress::Complete | Progress::Single | Progress::Interrupted => {}
+                }
+            }
             Progress::Complete | Progress::Single => {}
         }
         let limit = command.response_limit();
@@ -217,8 +221,7 @@ impl Volatile {
     fn interrupt(&mut self) {
         self.chain.abort();
         self.clear_response();
-        self.security.begin_command();
-        self.security.end_command();
+        self.security.spend_proofs();
     }
 
     fn clear_response(&mut self) {
@@ -227,7 +230,10 @@ impl Volatile {
     }
 
     fn get_response(&mut self, command: &Command<'_>) -> Result<(core::ops::Range<usize>, Status), Refusal> {
-        self.chain.abort();
+        if self.chain.is_active() {
+            self.chain.abort();
+            self.security.spend_proofs();
+        }
         if !self.cursor.is_pending() {
             return Err(rules::NOTHING_PENDING.refuse());
         }
@@ -240,8 +246,7 @@ impl Volatile {
 
     fn push(&mut self, command: &Command<'_>) -> Result<Progress, Refusal> {
         self.chain.push(command).map_err(|_| {
-            self.security.begin_command();
-            self.security.end_command();
+            self.security.spend_proofs();
             rules::CHAIN_TOO_LONG.refuse()
         })
     }

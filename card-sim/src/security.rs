@@ -107,6 +107,12 @@ impl SecurityStatus {
         self.application.now = OneShot::default();
     }
 
+    /// A command came and went that did nothing: what was good for the next command only is good for none.
+    pub(crate) fn spend_proofs(&mut self) {
+        self.begin_command();
+        self.end_command();
+    }
+
     /// Another application is selected.
     pub(crate) fn leave_application(&mut self) {
         self.application = ApplicationStatus::default();

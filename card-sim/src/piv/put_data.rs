@@ -2,7 +2,7 @@
 
 use apdu::tlv_ber::{Reader, Tag};
 
-use super::Context;
+use super::{Context, verify};
 use crate::{
     card::RESPONSE_CAPACITY,
     object::{Container, ObjectTag},
@@ -28,6 +28,10 @@ pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -
         return Err(rules::MEMORY_FULL.refuse());
     }
     context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?;
+    // A Global PIN that the Discovery Object takes back opens nothing any more.
+    if tag == ObjectTag::DISCOVERY && !verify::global_pin_enabled(&context.platform.store)? {
+        context.security.set_global_pin(false);
+    }
     Ok(())
 }
 
