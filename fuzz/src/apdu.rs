@@ -53,13 +53,14 @@ pub fn play(input: &[u8]) {
     for question in QUESTIONS {
         card.send(question);
     }
+    card.finish();
 }
 
 /// Every command of the scenarios and of known traces once, on a new card and with everything proved.
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let commands: BTreeSet<Vec<u8>> = material::sessions()
-        .into_iter()
-        .flat_map(|session| session.commands)
+        .iter()
+        .flat_map(|session| session.commands.iter().cloned())
         .filter(|command| command.len() < 600)
         .collect();
     let mut seeds = Vec::new();

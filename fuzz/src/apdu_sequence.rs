@@ -32,13 +32,15 @@ pub fn play_counting(input: &[u8]) -> u64 {
         let Some(step) = Step::read(&mut input) else { break };
         step.play(&mut card);
     }
-    card.commands
+    let commands = card.commands;
+    card.finish();
+    commands
 }
 
 /// Every scenario and every known trace, and sessions that the steps make short.
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds: Vec<(String, Vec<u8>)> =
-        material::sessions().into_iter().map(|session| (session.name, written(&session.steps))).collect();
+        material::sessions().iter().map(|session| (session.name.clone(), written(&session.steps))).collect();
     let verify = |right| Step::Verify { reference: 0, right };
     let short: [(&str, Vec<Step>); 7] = [
         ("empty", vec![]),

@@ -1,6 +1,6 @@
 //! What card and clients are known to say to each other, for the fuzzer to spoil: the scenarios of `vectors/` and traces.
 
-use std::{cell::RefCell, fs, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, fs, path::PathBuf, rc::Rc, sync::LazyLock};
 
 use vectors::{
     files,
@@ -37,7 +37,12 @@ impl Session {
 }
 
 /// All sessions: scenarios, our own traces, and those beside the repository if they are there.
-pub(crate) fn sessions() -> Vec<Session> {
+pub(crate) fn sessions() -> &'static [Session] {
+    static SESSIONS: LazyLock<Vec<Session>> = LazyLock::new(find_sessions);
+    &SESSIONS
+}
+
+fn find_sessions() -> Vec<Session> {
     let mut sessions = Vec::new();
     for path in folder(files::own("scenarios"), "scn") {
         let script = Script::load(&path, &files::own("cards")).unwrap_or_else(|error| panic!("{error}"));

@@ -12,7 +12,7 @@ use crate::{
     profile::MalformedReference,
     reference::{self, Comparison, Reference},
     refusal::{Refusal, rules},
-    store::{Record, Store, Update},
+    store::{Record, Store, StoreError, Update},
 };
 
 /// Bit 6 of the PIN usage policy's first byte: the Global PIN satisfies the access rules (part 1, table 1).
@@ -59,7 +59,11 @@ pub(super) fn global_pin_enabled(store: &impl Store) -> Result<bool, Refusal> {
     const TEMPLATE: Tag = Tag::new(0x7E);
     const PIN_USAGE_POLICY: Tag = Tag::new(0x5F2F);
     let mut discovery = heapless::Vec::<u8, 64>::new();
-    store.read(Record::Object(ObjectTag::DISCOVERY), &mut discovery)?;
+    match store.read(Record::Object(ObjectTag::DISCOVERY), &mut discovery) {
+        // Three times as long as part 1, 3.3.2, makes it: it says nothing.
+        Err(StoreError::BufferTooSmall) => return Ok(false),
+        read => read?,
+    };
     let policy = Reader::new(&discovery)
         .expect(TEMPLATE)
         .and_then(|template| Reader::new(template).find(PIN_USAGE_POLICY))

@@ -21,8 +21,12 @@ use card_sim::{
     store::{FlashStore, MemoryFlash, Reads, Record, Store, Update, audit::audit},
 };
 use chacha20::ChaCha20Rng;
+use model::{ManagementKey, Model, persistent::Persistent};
 use rand_core::SeedableRng;
-use support::cut_flash::{CutFlash, Power};
+use support::{
+    cut_flash::{CutFlash, Power},
+    persistent::persistent,
+};
 use vreader::fuzz::Guard;
 
 pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
@@ -54,6 +58,12 @@ static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
     store.image().expect("a flash in memory").to_vec()
 });
 
+/// What the rules say of it.
+static NEW_MODEL: LazyLock<Model> = LazyLock::new(|| {
+    let store = FlashStore::open(MemoryFlash::from_image(&NEW), Reads::Memory).expect("a new card");
+    Model::new(persistent(&store), ManagementKey(MANAGEMENT_KEY))
+});
+
 /// A new card's flash.
 pub(crate) fn new_flash() -> &'static [u8] {
     &NEW
@@ -66,6 +76,9 @@ pub(crate) struct SmallCard {
     card: Box<Card<SmallPlatform>>,
     power: Power,
     guard: Guard,
+    model: Model,
+    /// The power may fail in the next command.
+    cut: bool,
     arithmetic: Arithmetic,
     /// How often it was opened: what it draws at random differs each time.
     opened: u8,
@@ -78,7 +91,8 @@ impl SmallCard {
     pub(crate) fn new(arithmetic: Arithmetic) -> Self {
         let (mut card, power) = open(&NEW, arithmetic, 0);
         let guard = Guard::new(&card.platform().parts().store);
-        Self { card, power, guard, arithmetic, opened: 0, commands: 0 }
+        let model = NEW_MODEL.clone();
+        Self { card, power, guard, model, cut: false, arithmetic, opened: 0, commands: 0 }
     }
 
     /// Sends a command; the answer with its status word, or nothing if the power failed.
@@ -87,16 +101,18 @@ impl SmallCard {
     /// When something happens that must not.
     pub(crate) fn send(&mut self, command: &[u8]) -> Option<Vec<u8>> {
         self.commands += 1;
+        let states = if self.cut { self.model.after_power_cut(command) } else { Vec::new() };
         let response = self.card.transmit(command);
-        let answer = [response.data, &response.status.to_bytes()].concat();
+        let (data, status) = (response.data.to_vec(), response.status.to_u16());
         if self.power.is_off() {
-            self.reopen();
-            let judged = self.guard.power_failed(&self.card.platform().parts().store, command);
-            judged.unwrap_or_else(|finding| panic!("{finding}: power cut in {command:02X?}"));
+            self.reopen_as_one_of(&states, command);
             return None;
         }
+        let answer = [&data[..], &status.to_be_bytes()].concat();
         let judged = self.guard.judge(&self.card.platform().parts().store, command, &answer);
         judged.unwrap_or_else(|finding| panic!("{finding}: {command:02X?} -> {answer:02X?}"));
+        let judged = self.model.judge(command, &data, status);
+        judged.unwrap_or_else(|violation| panic!("{violation}: {command:02X?} -> {answer:02X?}"));
         Some(answer)
     }
 
@@ -108,24 +124,46 @@ impl SmallCard {
     /// A warm reset.
     pub(crate) fn reset(&mut self) {
         self.card.reset();
+        self.model.reset();
     }
 
     /// Off and on.
     pub(crate) fn power_cycle(&mut self) {
         self.card.power_off();
         self.card.power_on();
+        self.model.reset();
     }
 
     /// The power fails when so many words have been written or pages erased.
-    pub(crate) fn cut_after(&self, operations: usize, tear: Tear) {
+    pub(crate) fn cut_after(&mut self, operations: usize, tear: Tear) {
         self.power.cut_after(operations, tear);
+        self.cut = true;
     }
 
-    /// The power has failed: opens what is on the flash.
+    /// The power fails now, between two commands.
     pub(crate) fn reopen(&mut self) {
+        let states = [self.model.persistent().clone()];
+        self.reopen_as_one_of(&states, &[]);
+    }
+
+    /// The power has failed in a command: opens what is on the flash, which must be one of these states.
+    fn reopen_as_one_of(&mut self, states: &[Persistent], command: &[u8]) {
         self.opened = self.opened.wrapping_add(1);
         let medium = self.power.medium();
         (self.card, self.power) = open(&medium, self.arithmetic, self.opened);
+        self.cut = false;
+        let store = &self.card.platform().parts().store;
+        let judged = self.guard.power_failed(store, command);
+        judged.unwrap_or_else(|finding| panic!("{finding}: power cut in {command:02X?}"));
+        let found = persistent(store);
+        assert!(states.contains(&found), "neither old nor new after a power cut in {command:02X?}");
+        self.model = Model::new(found, ManagementKey(MANAGEMENT_KEY));
+    }
+
+    /// The end of an input: the card holds what the rules say.
+    pub(crate) fn finish(mut self) {
+        let found = persistent(&self.card.platform().parts().store);
+        assert!(*self.model.persistent() == found, "the card holds something else than the rules say");
     }
 
     /// What a holder knows: the reference data as it is now.
