@@ -19,7 +19,7 @@ demo:
 
 test: clients
 	$(CARGO) test --workspace
-	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --lib
+	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --lib --tests
 	vreader/python/run-tests
 
 # The client programs and libraries that the tests run. Does nothing when they are there.
@@ -46,14 +46,20 @@ bench: clients
 	$(CARGO) bench -p benches --no-fail-fast
 
 SECONDS ?= 60
-FUZZ_TARGETS = pcsc_wire
+FUZZ_TARGETS = apdu apdu_sequence card_file pcsc_wire tlv
 
+# Each target begins with its seeds, the corpus in vectors/fuzz, and what earlier runs left in fuzz/corpus.
 fuzz:
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz'; exit 1; }
-	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --bin seeds
-	for target in $(FUZZ_TARGETS); do \
+	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --example seeds
+	@for target in $(FUZZ_TARGETS); do \
+		echo "$$target for $(SECONDS) seconds"; \
 		$(CARGO) +nightly fuzz run --target-dir target/fuzz --sanitizer none $$target -- \
-			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || exit 1; \
+			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || { \
+			echo "Finding in $$target. Its input is the newest file in fuzz/artifacts/$$target; play it again with"; \
+			echo "  cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example replay -- $$target FILE"; \
+			exit 1; \
+		}; \
 	done
 
 mutants:

@@ -15,8 +15,8 @@ const MOST: usize = 200;
 
 /// A Discovery Object that makes the Global PIN count.
 const DISCOVERY: [u8; 20] = [
-    0x7E, 0x12, 0x4F, 0x0B, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00, 0x5F, 0x2F, 0x02,
-    0x60, 0x20,
+    0x7E, 0x12, 0x4F, 0x0B, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00, 0x5F, 0x2F,
+    0x02, 0x60, 0x20,
 ];
 
 /// Plays one input.
@@ -49,7 +49,14 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
             "locked",
             [vec![verify(false); 3], vec![verify(true), Step::Unblock { digit: 7 }, verify(true)]].concat(),
         ),
-        ("changed", vec![Step::Change { reference: 0, digit: 3 }, verify(true), Step::Change { reference: 2, digit: 4 }]),
+        (
+            "changed",
+            vec![
+                Step::Change { reference: 0, digit: 3 },
+                verify(true),
+                Step::Change { reference: 2, digit: 4 },
+            ],
+        ),
         (
             "issued",
             vec![
@@ -81,10 +88,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
             "global",
             vec![
                 Step::ExternalAuthentication,
-                Step::Known {
-                    header: 2,
-                    data: DISCOVERY.to_vec(),
-                },
+                Step::Known { header: 2, data: DISCOVERY.to_vec() },
                 Step::Verify { reference: 1, right: true },
                 Step::Use { slot: 0, fill: 1 },
                 Step::Known { header: 0, data: vec![0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00] },

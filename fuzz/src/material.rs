@@ -71,7 +71,8 @@ fn find_sessions() -> Vec<Session> {
 /// The files with this extension in a folder, which need not be there.
 fn folder(folder: PathBuf, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == extension)).collect();
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|it| it == extension)).collect();
     files.sort();
     files
 }
@@ -153,7 +154,8 @@ mod tests {
             assert!(!session.commands.is_empty(), "{name}");
         }
         let all: Vec<_> = sessions.iter().flat_map(|session| &session.steps).collect();
-        for step in [Step::ExternalAuthentication, Step::MutualAuthentication, Step::Reset, Step::PowerCycle] {
+        for step in [Step::ExternalAuthentication, Step::MutualAuthentication, Step::Reset, Step::PowerCycle]
+        {
             assert!(all.contains(&&step), "{step:?}");
         }
         assert!(all.contains(&&Step::Verify { reference: 0, right: true }));

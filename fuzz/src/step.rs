@@ -225,18 +225,20 @@ fn mutual_authentication(card: &mut SmallCard) {
     let [0x7C, 0x12, 0x80, 0x10, witness @ .., 0x90, 0x00] = &answer[..] else { return };
     let witness = under_management_key(witness, false);
     let challenge = [0xC5; 16];
-    card.send_data(MANAGEMENT, &[&[0x7C, 0x24, 0x80, 0x10], &witness[..], &[0x81, 0x10], &challenge].concat());
+    card.send_data(
+        MANAGEMENT,
+        &[&[0x7C, 0x24, 0x80, 0x10], &witness[..], &[0x81, 0x10], &challenge].concat(),
+    );
 }
 
 fn write(card: &mut SmallCard, object: &[u8], length: usize, fill: u8) {
     let contents = vec![fill; length];
     let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-    let data = match object {
-        [0x7E] => [&[0x7E, 0x82], &length[..], &contents].concat(),
-        _ => {
-            let tag = u8::try_from(object.len()).unwrap_or(0);
-            [&[0x5C, tag], object, &[0x53, 0x82], &length, &contents].concat()
-        }
+    let data = if object == [0x7E] {
+        [&[0x7E, 0x82], &length[..], &contents].concat()
+    } else {
+        let tag = u8::try_from(object.len()).unwrap_or(0);
+        [&[0x5C, tag], object, &[0x53, 0x82], &length, &contents].concat()
     };
     let mut pieces = data.chunks(0xFF).peekable();
     while let Some(piece) = pieces.next() {
@@ -271,9 +273,10 @@ fn use_key(card: &mut SmallCard, slot: u8, fill: u8) {
         _ => 256_usize,
     };
     let agrees = matches!(slot, 0x9D | 0x82 | 0x95) && matches!(algorithm, 0x11 | 0x14);
-    let (tag, input) = match agrees != (fill == 0xFF) {
-        true => (0x85, [&[0x04], &vec![fill; 2 * size][..]].concat()),
-        false => (0x81, vec![fill; size]),
+    let (tag, input) = if agrees == (fill == 0xFF) {
+        (0x81, vec![fill; size])
+    } else {
+        (0x85, [&[0x04], &vec![fill; 2 * size][..]].concat())
     };
     let length = |length: usize| match u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes() {
         [0, short @ 0..0x80] => vec![short],

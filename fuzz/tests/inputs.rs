@@ -43,6 +43,9 @@ fn every_target_has_its_program_and_a_test() {
         let program = fs::read_to_string(program).expect("a program of the target's name");
         assert!(program.contains(&format!("use fuzz::{}::", target.name)));
         let tests = [include_str!("inputs.rs"), include_str!("pcsc_wire.rs")].concat();
-        assert!(tests.contains(&format!("play_all(\"{}\")", target.name)) || tests.contains(&format!("\"{}\"", target.name)));
+        assert!(
+            tests.contains(&format!("play_all(\"{}\")", target.name))
+                || tests.contains(&format!("\"{}\"", target.name))
+        );
     }
 }

@@ -6,7 +6,6 @@
 mod crypto;
 
 // The card and the flash of the card's own tests.
-#[allow(dead_code, reason = "they have more than is needed here")]
 #[path = "../../../card-sim/tests/support/mod.rs"]
 mod support;
 
@@ -30,10 +29,7 @@ use support::{
 use vreader::fuzz::Guard;
 
 pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
-pub(crate) use self::support::{
-    MANAGEMENT_KEY, PIN, PUK,
-    cut_flash::Tear,
-};
+pub(crate) use self::support::{MANAGEMENT_KEY, PIN, PUK, cut_flash::Tear};
 
 /// Pages of its flash.
 const PAGES: usize = 4;
@@ -53,7 +49,8 @@ static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
     support::personalise(&mut store, &objects);
     let tries = Record::RetryCounter(Reference::GlobalPin);
     let data = [&[3], &GLOBAL_PIN[..]].concat();
-    let updates = [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
+    let updates =
+        [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
     store.commit(&updates).expect("room for a Global PIN");
     store.image().expect("a flash in memory").to_vec()
 });
@@ -101,11 +98,11 @@ impl SmallCard {
     /// When something happens that must not.
     pub(crate) fn send(&mut self, command: &[u8]) -> Option<Vec<u8>> {
         self.commands += 1;
-        let states = if self.cut { self.model.after_power_cut(command) } else { Vec::new() };
+        let cut_states = if self.cut { self.model.after_power_cut(command) } else { Vec::new() };
         let response = self.card.transmit(command);
         let (data, status) = (response.data.to_vec(), response.status.to_u16());
         if self.power.is_off() {
-            self.reopen_as_one_of(&states, command);
+            self.reopen_as_one_of(&cut_states, command);
             return None;
         }
         let answer = [&data[..], &status.to_be_bytes()].concat();
@@ -188,7 +185,8 @@ fn open(flash: &[u8], arithmetic: Arithmetic, opened: u8) -> (Box<Card<SmallPlat
     if opened > 0 {
         assert_eq!(store.with_image(audit), Ok(Ok(())), "the flash is sound");
     }
-    let parts = Parts { rng: ChaCha20Rng::from_seed([opened; 32]), store, crypto: FuzzCrypto::new(arithmetic) };
+    let parts =
+        Parts { rng: ChaCha20Rng::from_seed([opened; 32]), store, crypto: FuzzCrypto::new(arithmetic) };
     let mut card = Box::new(Card::new(parts).expect("the card opens"));
     card.power_on();
     (card, power)
@@ -201,7 +199,8 @@ pub(crate) fn under_management_key(block: &[u8], encrypt: bool) -> Vec<u8> {
     });
     let mut block = block.to_vec();
     let mut crypto = RustCrypto::default();
-    let done = if encrypt { crypto.encrypt_block(&KEY, &mut block) } else { crypto.decrypt_block(&KEY, &mut block) };
+    let done =
+        if encrypt { crypto.encrypt_block(&KEY, &mut block) } else { crypto.decrypt_block(&KEY, &mut block) };
     done.expect("a block of 16 bytes");
     block
 }

@@ -88,6 +88,11 @@ impl Change {
         out.extend(fields);
     }
 
+    /// Whether it gets past checksums, so that a card may come of it that nobody made.
+    pub(super) fn is_sealed(&self) -> bool {
+        matches!(self, Self::Record { .. } | Self::Entry { .. } | Self::Directory { .. } | Self::Seal)
+    }
+
     /// Changes a file. What cannot be done to it is not done.
     pub(super) fn apply(&self, file: &mut Vec<u8>) {
         match self {
@@ -138,7 +143,8 @@ fn replace(file: &mut [u8], at: usize, bytes: &[u8], change: fn(u8, u8) -> u8) {
 
 fn copy_page(file: &mut [u8], from: u8, to: u8) {
     let pages = file.len() / PAGE_SIZE;
-    if let (Some(from), Some(to)) = (usize::from(from).checked_rem(pages), usize::from(to).checked_rem(pages)) {
+    if let (Some(from), Some(to)) = (usize::from(from).checked_rem(pages), usize::from(to).checked_rem(pages))
+    {
         file.copy_within(from * PAGE_SIZE..(from + 1) * PAGE_SIZE, to * PAGE_SIZE);
     }
 }
@@ -149,7 +155,8 @@ fn commit(file: &mut Vec<u8>, byte: u8, contents: Option<&[u8]>) {
     if store.with_image(card_sim::store::audit::audit) != Ok(Ok(())) {
         return;
     }
-    let update = contents.map_or(Update::Remove(record(byte)), |contents| Update::Write(record(byte), contents));
+    let update =
+        contents.map_or(Update::Remove(record(byte)), |contents| Update::Write(record(byte), contents));
     if store.commit(&[update]).is_ok() {
         *file = store.image().expect("a flash in memory").to_vec();
     }
@@ -175,12 +182,14 @@ fn in_log(file: &mut Vec<u8>, change: impl FnOnce(&mut wasefire_store::Store<Buf
     change(&mut log);
     let storage = log.extract_storage();
     let page = |page| storage.read_slice(StorageIndex { page, byte: 0 }, PAGE_SIZE);
-    *file = (0..storage.num_pages()).filter_map(|number| page(number).ok()).flat_map(Cow::into_owned).collect();
+    *file =
+        (0..storage.num_pages()).filter_map(|number| page(number).ok()).flat_map(Cow::into_owned).collect();
 }
 
 fn seal_version_1(file: &mut [u8]) {
     if file.len() >= DIGEST.end {
-        let digest = Sha256::new().chain_update(&file[..DIGEST.start]).chain_update(&file[DIGEST.end..]).finalize();
+        let digest =
+            Sha256::new().chain_update(&file[..DIGEST.start]).chain_update(&file[DIGEST.end..]).finalize();
         file[DIGEST].copy_from_slice(&digest);
     }
 }

@@ -20,7 +20,7 @@ use card_sim::{
 use sha2::{Digest, Sha256};
 use vreader::{
     emulated::{EmulatedCard, EmulatedError},
-    fuzz::Guard,
+    fuzz::{Finding, Guard},
     image::Durability,
     inspect,
     reader::InsertedCard,
@@ -49,7 +49,8 @@ static FILES: LazyLock<[Vec<u8>; 5]> = LazyLock::new(|| {
 
 /// A card whose log has turned over a few times.
 fn used() -> Vec<u8> {
-    let mut store = FlashStore::open(MemoryFlash::from_image(new_flash()), Reads::Memory).expect("a new card");
+    let mut store =
+        FlashStore::open(MemoryFlash::from_image(new_flash()), Reads::Memory).expect("a new card");
     let chuid = Record::from_number(0x102).expect("the CHUID");
     for round in 0..40_u8 {
         let contents = vec![round; 20 + usize::from(round) * 11 % 300];
@@ -95,9 +96,12 @@ pub fn play(input: &[u8]) {
     let mut input = Input::new(input);
     let first = input.byte();
     let mut file = FILES[usize::from(first & !SHOWN) % FILES.len()].clone();
+    // An input that chooses what is secret may choose what every card says.
+    let mut chosen = false;
     for _ in 0..MOST {
         let Some(change) = Change::read(&mut input) else { break };
         change.apply(&mut file);
+        chosen |= change.is_sealed();
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("card");
@@ -120,7 +124,7 @@ pub fn play(input: &[u8]) {
                 None | Some(Err(EmulatedError::Memory(_))) => {}
                 Some(Err(error)) => panic!("opened, but not shown: {error}"),
             }
-            use_card(card);
+            use_card(card, chosen);
             EmulatedCard::open_with(&path, Durability::Process).expect("a card that was used opens again");
         }
     }
@@ -138,8 +142,9 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Every command once, so that every record is read, and most written.
-fn use_card(mut card: EmulatedCard) {
+/// Every command once, so that every record is read, and most written. Where the input has `chosen` the secrets, there are
+/// none.
+fn use_card(mut card: EmulatedCard, chosen: bool) {
     let mut guard = Guard::new(&card.card().platform().parts().store);
     card.power_on();
     let pin_and_pin = [&PIN[..], b"654321\xFF\xFF"].concat();
@@ -170,7 +175,11 @@ fn use_card(mut card: EmulatedCard) {
     for command in commands {
         let answer = card.transmit(&command);
         let judged = guard.judge(&card.card().platform().parts().store, &command, &answer);
-        judged.unwrap_or_else(|finding| panic!("{finding}: {command:02X?} -> {answer:02X?}"));
+        match judged {
+            Err(Finding::Leak(_)) if chosen => {}
+            Err(finding) => panic!("{finding}: {command:02X?} -> {answer:02X?}"),
+            Ok(()) => {}
+        }
     }
 }
 
@@ -208,7 +217,9 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
     for (file, shown) in (0_u8..5).flat_map(|file| [(file, 0), (file, SHOWN)]) {
         for (name, changes) in &changes {
             let mut bytes = vec![file | shown];
-            changes.iter().for_each(|change| change.write(&mut bytes));
+            for change in changes {
+                change.write(&mut bytes);
+            }
             seeds.push((format!("{:02x}-{name}", file | shown), bytes));
         }
     }
@@ -223,9 +234,12 @@ mod tests {
 
     #[test]
     fn the_files_to_begin_with_are_what_they_are_said_to_be() {
-        let states: Vec<_> =
-            FILES.iter().map(|file| format::open(file, Reads::Memory).map(|opened| opened.state).ok()).collect();
-        let expected = [Some(State::Sound), Some(State::Sound), Some(State::Repaired), Some(State::Converted), None];
+        let states: Vec<_> = FILES
+            .iter()
+            .map(|file| format::open(file, Reads::Memory).map(|opened| opened.state).ok())
+            .collect();
+        let expected =
+            [Some(State::Sound), Some(State::Sound), Some(State::Repaired), Some(State::Converted), None];
         assert_eq!(states, expected);
     }
 
@@ -234,7 +248,9 @@ mod tests {
     fn sealed_changes_are_not_stopped_by_checksums() {
         let open = |base: usize, changes: &[Change]| {
             let mut file = FILES[base].clone();
-            changes.iter().for_each(|change| change.apply(&mut file));
+            for change in changes {
+                change.apply(&mut file);
+            }
             format::open(&file, Reads::Memory).map(|opened| opened.state)
         };
         let version = Change::Directory { at: 8, bytes: vec![0x00, 0x07] };

@@ -9,7 +9,7 @@ use apdu::{
 const DEEPEST: u32 = 8;
 
 /// Reading one after the other, as an iterator, by tag and again after writing give the same elements.
-pub(super) fn elements_agree(reader: Reader<'_>, depth: u32) {
+pub(super) fn elements_agree(reader: &Reader<'_>, depth: u32) {
     let (elements, error) = read_all(reader.clone());
     let iterated: Vec<_> = reader.clone().into_iter().collect();
     let expected: Vec<_> = elements.iter().copied().map(Ok).chain(error.map(Err)).collect();
@@ -23,12 +23,12 @@ pub(super) fn elements_agree(reader: Reader<'_>, depth: u32) {
             (first, _) => Ok(first),
         };
         assert_eq!(reader.find(tag), found);
-        expects_agree(&reader, tag, elements.first(), error);
+        expects_agree(reader, tag, elements.first(), error);
     }
-    written_back(&reader, &elements);
+    written_back(reader, &elements);
 
     for element in elements.iter().filter(|_| depth < DEEPEST) {
-        elements_agree(Reader::new(element.value), depth + 1);
+        elements_agree(&Reader::new(element.value), depth + 1);
     }
 }
 

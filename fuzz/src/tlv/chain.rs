@@ -38,7 +38,12 @@ pub(super) fn agrees_with_a_model(bytes: &[u8]) {
 }
 
 /// What the model does with a command, and the data of the chain that it completes.
-fn push(model: &mut Model, class: u8, instruction: u8, data: &[u8]) -> (Result<Progress, Status>, Option<Vec<u8>>) {
+fn push(
+    model: &mut Model,
+    class: u8,
+    instruction: u8,
+    data: &[u8],
+) -> (Result<Progress, Status>, Option<Vec<u8>>) {
     let header = [class & !0x10, instruction];
     let chained = class & 0x10 != 0;
     let running = match model.take() {

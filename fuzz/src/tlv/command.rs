@@ -47,7 +47,8 @@ pub(super) fn pieces_make_the_whole(bytes: &[u8]) {
     let (size, le) = (input.number() % 300 + 1, input.number());
     let data = input.rest();
     let data = &data[..data.len().min(CHAIN)];
-    let builder = CommandBuilder::new(class, instruction, p1, p2).data(data).le(u32::try_from(le).unwrap_or(0));
+    let builder =
+        CommandBuilder::new(class, instruction, p1, p2).data(data).le(u32::try_from(le).unwrap_or(0));
     let pieces: Vec<_> = builder.chained(size).expect("pieces of a byte or more").collect();
     assert_eq!(pieces.len(), data.len().div_ceil(size).max(1));
     let mut chain = CommandChain::<CHAIN>::new();

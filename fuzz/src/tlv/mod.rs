@@ -16,8 +16,8 @@ pub const LONGEST: usize = 8192;
 
 /// What is tried.
 const TRIALS: [fn(&[u8]); 8] = [
-    |bytes| ber::elements_agree(apdu::tlv_ber::Reader::new(bytes), 0),
-    |bytes| ber::elements_agree(apdu::tlv_ber::Reader::single_byte_tags(bytes), 0),
+    |bytes| ber::elements_agree(&apdu::tlv_ber::Reader::new(bytes), 0),
+    |bytes| ber::elements_agree(&apdu::tlv_ber::Reader::single_byte_tags(bytes), 0),
     |bytes| simple::elements_agree(bytes, Order::Big),
     |bytes| simple::elements_agree(bytes, Order::Little),
     command::is_written_back,
@@ -48,7 +48,8 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
                 add(5, data);
             }
         }
-        let all: Vec<u8> = session.commands.iter().flat_map(|command| command.iter().take(12).copied()).collect();
+        let all: Vec<u8> =
+            session.commands.iter().flat_map(|command| command.iter().take(12).copied()).collect();
         seeds.push((format!("{}-chain", session.name), [&[6], &all[..]].concat()));
         seeds.push((format!("{}-answers", session.name), [&[7], &all[..]].concat()));
     }

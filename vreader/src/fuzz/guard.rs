@@ -102,7 +102,7 @@ impl Guard {
         }
         self.stale |= status == 0x9000 && matches!(command.get(1), Some(0x24 | 0x2C | 0x47 | 0xDB));
         if self.stale && !data.is_empty() {
-            self.secrets = Secrets::of(store);
+            self.secrets = self.secrets.renewed(store);
             self.stale = false;
             leak(&self.secrets)?;
         }
@@ -173,7 +173,10 @@ fn compares(command: &[u8], reference: Reference) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use card_sim::store::{FlashStore, MemoryFlash, Record, Update};
+    use card_sim::{
+        key::KeyReference,
+        store::{FlashStore, MemoryFlash, Record, Update},
+    };
 
     use super::*;
     use crate::image::FlashSize;
@@ -231,38 +234,33 @@ mod tests {
             (&[0x60, 0x00], Finding::Status(0x6000)),
             (&[0x91, 0x00], Finding::Status(0x9100)),
             (&[0x00, 0x69, 0x82], Finding::DataWithError { status: 0x6982, length: 1 }),
-            (
-                &[vec![0; 257], vec![0x90, 0x00]].concat(),
-                Finding::TooLong { found: 257, limit: 256 },
-            ),
+            (&[vec![0; 257], vec![0x90, 0x00]].concat(), Finding::TooLong { found: 257, limit: 256 }),
         ] {
             assert_eq!(found(GET_DATA, answer, 2, 2), Some(finding), "{answer:02X?}");
         }
         // A command that cannot be read asks for nothing.
-        assert_eq!(
-            found(&[0x00], &[0x01, 0x90, 0x00], 2, 2),
-            Some(Finding::TooLong { found: 1, limit: 0 })
-        );
+        assert_eq!(found(&[0x00], &[0x01, 0x90, 0x00], 2, 2), Some(Finding::TooLong { found: 1, limit: 0 }));
     }
 
     #[test]
     fn a_card_that_tells_a_secret_is_found_out() {
         let pin = Finding::Leak(Secret::ReferenceData(Reference::PivPin));
-        assert_eq!(found(VERIFY, b"..123456\x90\x00", 3, 2), Some(pin.clone()));
-        // Also where the command has made it a secret only now.
+        assert_eq!(found(VERIFY, b"..123456\x90\x00", 3, 2), Some(pin));
+        // Also a key that it has only now.
         let mut store = store();
         let mut guard = Guard::new(&store);
-        let changed = b"\x03777777\xFF\xFF";
-        store.commit(&[Update::Write(Record::ReferenceData(Reference::PivPin), changed)]).unwrap();
-        let change = b"\x00\x24\x00\x80\x10123456\xFF\xFF777777\xFF\xFF";
-        assert_eq!(guard.judge(&store, change, &[0x90, 0x00]), Ok(()));
-        assert_eq!(guard.judge(&store, GET_DATA, b"777777\x90\x00"), Err(pin));
+        let material: Vec<u8> = (0..32).map(|byte: u8| byte.wrapping_mul(91)).collect();
+        let record = [&[0x11, 0x01], &material[..]].concat();
+        let key = KeyReference::DigitalSignature;
+        store.commit(&[Update::Write(Record::Key(key), &record)]).unwrap();
+        let generate = [0x00, 0x47, 0x00, 0x9C, 0x05, 0xAC, 0x03, 0x80, 0x01, 0x11, 0x00];
+        let answer = [&material[9..20], &[0x90, 0x00]].concat();
+        assert_eq!(guard.judge(&store, &generate, &answer), Err(Finding::Leak(Secret::Key(key))));
     }
 
     #[test]
     fn a_card_that_gives_tries_back_or_takes_them_is_found_out() {
-        let regained =
-            |reference| Some(Finding::Regained { reference, before: 2, after: 3 });
+        let regained = |reference| Some(Finding::Regained { reference, before: 2, after: 3 });
         let lost = |reference, after| Some(Finding::Lost { reference, before: 2, after });
         for (command, answer, pin, puk, finding) in [
             (VERIFY, [0x63, 0xC3], 3, 2, regained(Reference::PivPin)),

@@ -10,9 +10,13 @@
 //! The fuzz targets in `fuzz/` have the same judge.
 
 mod guard;
+mod material;
+mod replay;
 mod secrets;
 
 pub use self::{
     guard::{Finding, Guard},
+    material::{MaterialError, commands, files},
+    replay::{Found, Start, StartError, Tally},
     secrets::{Secret, Secrets},
 };

@@ -18,6 +18,9 @@ const WINDOW: usize = 8;
 /// The digits that a PIN has at least (SP 800-73-5 part 2, 2.4.3).
 const SHORTEST: usize = 6;
 
+/// The bytes that a key has at least: AES-128.
+const SHORTEST_KEY: usize = 16;
+
 /// Longest record that is read, in bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -54,6 +57,22 @@ pub struct Secrets {
 impl Secrets {
     /// Those in a store. What cannot be read there cannot be sent by the card either, and is left out.
     pub fn of(store: &impl Store) -> Self {
+        Self::read(store, |_, _| true)
+    }
+
+    /// Those that are in a store now, but for PINs and PUKs that were changed since: whoever chose them knows them, and may
+    /// choose what a card says anyway.
+    #[must_use]
+    pub fn renewed(&self, store: &impl Store) -> Self {
+        Self::read(store, |secret, bytes| match secret {
+            Secret::Key(_) => true,
+            Secret::ReferenceData(_) => {
+                self.values.iter().any(|(earlier, value)| *earlier == secret && **value == bytes)
+            }
+        })
+    }
+
+    fn read(store: &impl Store, wanted: impl Fn(Secret, &[u8]) -> bool) -> Self {
         let mut secrets = Self { values: Vec::new(), beginnings: Box::new([0; 1024]), public: Vec::new() };
         let mut buffer = Box::new(heapless::Vec::<u8, LONGEST>::new());
         let mut read = |record| {
@@ -67,8 +86,10 @@ impl Secrets {
                 Record::Key(key) => (Secret::Key(key), 2),
                 Record::Profile | Record::Object(_) | Record::RetryCounter(_) => continue,
             };
-            if let Some(bytes) = read(*record) {
-                secrets.add(secret, bytes.get(header..).unwrap_or_default());
+            let Some(bytes) = read(*record) else { continue };
+            let bytes = without_padding(secret, bytes.get(header..).unwrap_or_default());
+            if wanted(secret, bytes) {
+                secrets.add(secret, bytes);
             }
         }
         for record in RECORDS.iter().filter(|record| matches!(record, Record::Object(_))) {
@@ -79,12 +100,9 @@ impl Secrets {
         secrets
     }
 
-    fn add(&mut self, secret: Secret, mut bytes: &[u8]) {
-        if matches!(secret, Secret::ReferenceData(Reference::PivPin | Reference::GlobalPin)) {
-            let padding = bytes.iter().rev().take_while(|byte| **byte == 0xFF).count();
-            bytes = bytes.get(..bytes.len() - padding).unwrap_or_default();
-        }
-        if bytes.len() < SHORTEST {
+    fn add(&mut self, secret: Secret, bytes: &[u8]) {
+        let shortest = if matches!(secret, Secret::Key(_)) { SHORTEST_KEY } else { SHORTEST };
+        if bytes.len() < shortest {
             return;
         }
         for window in windows(bytes) {
@@ -123,6 +141,13 @@ impl Secrets {
             })
         })
     }
+}
+
+/// A PIN without the bytes that make it eight.
+fn without_padding(secret: Secret, bytes: &[u8]) -> &[u8] {
+    let padded = matches!(secret, Secret::ReferenceData(Reference::PivPin | Reference::GlobalPin));
+    let padding = bytes.iter().rev().take_while(|byte| padded && **byte == 0xFF).count();
+    bytes.get(..bytes.len() - padding).unwrap_or_default()
 }
 
 fn windows(secret: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -178,6 +203,13 @@ mod tests {
         let secrets = Secrets::of(&store);
         assert_eq!(secrets.found_in(&object), None);
         assert_eq!(secrets.found_in(&key[4..12]), nine_a);
-        assert_eq!(nine_a.unwrap().to_string(), "key 9A");
+
+        let changed =
+            [Update::Write(Record::ReferenceData(Reference::PivPin), b"\x03777777\xFF\xFF".as_slice())];
+        store.commit(&changed).unwrap();
+        let renewed = secrets.renewed(&store);
+        assert_eq!((renewed.found_in(b"777777"), renewed.found_in(b"123456")), (None, None));
+        assert_eq!((renewed.found_in(b"ABCDEFGH"), renewed.found_in(&key[4..12])), (puk, nine_a));
+        assert_eq!(Secret::Key(KeyReference::PivAuthentication).to_string(), "key 9A");
     }
 }
