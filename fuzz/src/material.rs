@@ -58,7 +58,10 @@ fn find_sessions() -> Vec<Session> {
         }
     }
     let shared = files::own("../../shared/vectors/client-traces");
-    for path in folder(files::own("known"), "apdu").into_iter().chain(folder(shared, "apdu")) {
+    for path in [files::own("known"), files::own("traces"), shared]
+        .into_iter()
+        .flat_map(|place| folder(place, "apdu"))
+    {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let exchanges = trace::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let steps = exchanges.into_iter().map(|exchange| as_step(&exchange.command)).collect();
@@ -149,7 +152,7 @@ mod tests {
     fn scenarios_and_traces_are_sessions() {
         let sessions = sessions();
         assert!(sessions.len() > 100, "{}", sessions.len());
-        for name in ["verify-0", "opensc-probe"] {
+        for name in ["verify-0", "opensc-probe", "opensc-sign"] {
             let session = sessions.iter().find(|session| session.name == name).expect(name);
             assert!(!session.commands.is_empty(), "{name}");
         }

@@ -105,12 +105,17 @@ impl SmallCard {
             self.reopen_as_one_of(&cut_states, command);
             return None;
         }
-        let answer = [&data[..], &status.to_be_bytes()].concat();
+        Some(self.judged(command, &data, status))
+    }
+
+    /// The answer, if a card may answer so.
+    fn judged(&mut self, command: &[u8], data: &[u8], status: u16) -> Vec<u8> {
+        let answer = [data, &status.to_be_bytes()].concat();
         let judged = self.guard.judge(&self.card.platform().parts().store, command, &answer);
         judged.unwrap_or_else(|finding| panic!("{finding}: {command:02X?} -> {answer:02X?}"));
-        let judged = self.model.judge(command, &data, status);
+        let judged = self.model.judge(command, data, status);
         judged.unwrap_or_else(|violation| panic!("{violation}: {command:02X?} -> {answer:02X?}"));
-        Some(answer)
+        answer
     }
 
     /// Sends a command with a data field.
@@ -213,5 +218,108 @@ pub(crate) fn with_data(header: [u8; 4], data: &[u8]) -> Vec<u8> {
         [0, 0] => header.to_vec(),
         [0, short] => [&header[..], &[short], data].concat(),
         long => [&header[..], &[0], &long, data].concat(),
+    }
+}
+
+/// What is looked for is found: the same commands as of a card that does what it must not.
+#[cfg(test)]
+mod tests {
+    use card_sim::object::ObjectTag;
+
+    use super::*;
+
+    const PRINTED: [u8; 11] = [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x09, 0x00];
+    const VERIFY: &[u8] = b"\x00\x20\x00\x80\x08000000\xFF\xFF";
+
+    fn card() -> SmallCard {
+        SmallCard::new(Arithmetic::Quick)
+    }
+
+    /// Something happens that no command did.
+    fn behind_its_back(card: &mut SmallCard, record: Record, contents: &[u8]) {
+        card.card.platform().parts().store.commit(&[Update::Write(record, contents)]).unwrap();
+    }
+
+    const TRIES: Record = Record::RetryCounter(Reference::PivPin);
+
+    #[test]
+    fn what_a_card_may_do_is_no_finding() {
+        let mut card = card();
+        assert_eq!(card.send(&PRINTED).unwrap(), [0x69, 0x82]);
+        assert_eq!(card.send(VERIFY).unwrap(), [0x63, 0xC2]);
+        assert_eq!(card.send_data([0x00, 0x20, 0x00, 0x80], PIN).unwrap(), [0x90, 0x00]);
+        assert_eq!(card.send(&PRINTED).unwrap().len(), 14);
+        card.cut_after(0, Tear::Clean);
+        assert_eq!(card.send(VERIFY), None);
+        assert_eq!(card.send(&PRINTED).unwrap(), [0x69, 0x82]);
+        card.finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "it had to be 6982")]
+    fn an_object_without_its_pin() {
+        let (_, object) = support::object(0x5F_C109, b"\x01\x06SAMPLE");
+        card().judged(&PRINTED, &object, 0x9000);
+    }
+
+    #[test]
+    #[should_panic(expected = "it had to be 6982")]
+    fn a_signature_without_its_pin() {
+        let data = [&[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..], &[0x5A; 32]].concat();
+        card().judged(&with_data([0x00, 0x87, 0x11, 0x9A], &data), &[0x7C, 0x00], 0x9000);
+    }
+
+    #[test]
+    #[should_panic(expected = "it had to be 6982")]
+    fn an_object_written_by_nobody() {
+        let data = [0x5C, 0x03, 0x5F, 0xC1, 0x02, 0x53, 0x00];
+        card().judged(&with_data([0x00, 0xDB, 0x3F, 0xFF], &data), &[], 0x9000);
+    }
+
+    #[test]
+    #[should_panic(expected = "bytes of key 9A are in the answer")]
+    fn a_part_of_a_private_key() {
+        let data = &support::scalar(0x1A)[20..28];
+        card().judged(&PRINTED, data, 0x9000);
+    }
+
+    #[test]
+    #[should_panic(expected = "bytes of key 9B are in the answer")]
+    fn a_part_of_the_management_key() {
+        card().judged(&PRINTED, &MANAGEMENT_KEY[3..11], 0x9000);
+    }
+
+    #[test]
+    #[should_panic(expected = "rose from 2 to 3")]
+    fn a_try_that_comes_back() {
+        let mut card = card();
+        card.send(VERIFY);
+        behind_its_back(&mut card, TRIES, &[3]);
+        card.send(&PRINTED);
+    }
+
+    #[test]
+    #[should_panic(expected = "rose from 2 to 3")]
+    fn a_try_that_a_power_cut_gives_back() {
+        let mut card = card();
+        card.send(VERIFY);
+        behind_its_back(&mut card, TRIES, &[3]);
+        card.reopen();
+    }
+
+    #[test]
+    #[should_panic(expected = "neither old nor new")]
+    fn a_change_that_comes_with_a_power_cut() {
+        let mut card = card();
+        behind_its_back(&mut card, Record::Object(ObjectTag::PRINTED), &[0x53, 0x01, 0x00]);
+        card.reopen();
+    }
+
+    #[test]
+    #[should_panic(expected = "something else than the rules say")]
+    fn a_change_that_nobody_asked_for() {
+        let mut card = card();
+        behind_its_back(&mut card, Record::Object(ObjectTag::PRINTED), &[0x53, 0x01, 0x00]);
+        card.finish();
     }
 }
