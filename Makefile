@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients python unit check bench fuzz mutants
+.PHONY: help demo test clients python unit check bench fuzz golden mutants
 
 help:
 	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
@@ -10,6 +10,7 @@ help:
 	@echo 'make unit    the tests that need no client program'
 	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
+	@echo 'make golden  write the golden trace anew, when behaviour is to change'
 	@echo 'make bench   the figures that README quotes'
 	@echo 'make mutants put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
 	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
@@ -20,6 +21,7 @@ demo:
 test: clients
 	$(CARGO) test --workspace
 	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --lib --tests
+	$(CARGO) test -p vreader --no-default-features --test golden
 	vreader/python/run-tests
 
 # The client programs and libraries that the tests run. Does nothing when they are there.
@@ -41,6 +43,10 @@ check:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
 	$(CARGO) check -p vreader --no-default-features
+
+# The difference that git shows is what the commit has to explain.
+golden:
+	VREADER_RENEW_GOLDEN=1 $(CARGO) test -p vreader --test golden
 
 bench: clients
 	$(CARGO) build --release --bin vreader
@@ -65,4 +71,4 @@ fuzz:
 
 mutants:
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { echo 'cargo-mutants is missing: cargo install cargo-mutants'; exit 1; }
-	PROPTEST_CASES=40 $(CARGO) mutants --output target
+	PROPTEST_CASES=40 $(CARGO) mutants --output target --test-package card-sim,vectors --baseline skip --timeout 120

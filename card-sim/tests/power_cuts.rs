@@ -1,13 +1,14 @@
 //! A card whose power fails while it changes its state.
 //!
 //! Every command that changes something runs in several starting states; the power fails at every operation of the
-//! flash (a sample of them, unless `CARD_SIM_THOROUGH` is set), cleanly and in the middle of the operation. The card
-//! must come back in one of the states that the table below names for the command: the old one, the one after a try was
-//! spent, the new one. Nothing that the state does not hold may be readable in the flash.
+//! flash (a sample of them, unless `CARD_SIM_THOROUGH` is set), cleanly and in the middle of the operation. It fails
+//! again at operations by which the card puts that in order when it gets power. The card must come back in one of the
+//! states that the table below names for the command: the old one, the one after a try was spent, the new one. Nothing
+//! that the state does not hold may be readable in the flash.
 
 mod support;
 
-use std::thread;
+use std::{fmt, iter::Sum, thread};
 
 use card_sim::{
     Card,
@@ -23,11 +24,15 @@ use support::{
     PIN, PUK, authenticate_administrator,
     contents::{Contents, assert_wiped, contents},
     cut_flash::{CutFlash, Operations, Power, Tear},
-    hex, object, on, personalise, sample, send,
+    object, on, personalise, sample, send, thorough,
 };
 
 const NEW: &[u8; 8] = b"76543210";
 const WRONG: &[u8; 8] = b"000000\xFF\xFF";
+const GLOBAL_PIN: &[u8; 8] = b"777777\xFF\xFF";
+
+/// The Discovery Object's PIN usage policy: PIV PIN and Global PIN, the PIV PIN first (SP 800-73-5 part 1, table 1).
+const BOTH_PINS: [u8; 2] = [0x60, 0x10];
 
 type CutCard = Card<Parts<ChaCha20Rng, FlashStore<CutFlash>, RustCrypto>>;
 
@@ -67,6 +72,18 @@ fn cases() -> Vec<Case> {
         }),
         holder("CHANGE REFERENCE DATA, PUK", [0x00, 0x24, 0x00, 0x81], PUK, NEW, |old, _| {
             vec![old.clone(), spent(old, Reference::Puk), with_value(old, Reference::Puk)]
+        }),
+        holder("VERIFY, wrong Global PIN", [0x00, 0x20, 0x00, 0x00], WRONG, &[], |old, _| {
+            vec![old.clone(), spent(old, Reference::GlobalPin)]
+        }),
+        holder("VERIFY, right Global PIN", [0x00, 0x20, 0x00, 0x00], GLOBAL_PIN, &[], |old, _| {
+            vec![old.clone(), spent(old, Reference::GlobalPin), with_tries(old, Reference::GlobalPin, 3)]
+        }),
+        holder("CHANGE REFERENCE DATA, wrong Global PIN", [0x00, 0x24, 0x00, 0x00], WRONG, NEW, |old, _| {
+            vec![old.clone(), spent(old, Reference::GlobalPin)]
+        }),
+        holder("CHANGE REFERENCE DATA, Global PIN", [0x00, 0x24, 0x00, 0x00], GLOBAL_PIN, NEW, |old, _| {
+            vec![old.clone(), spent(old, Reference::GlobalPin), with_value(old, Reference::GlobalPin)]
         }),
         holder("RESET RETRY COUNTER, wrong PUK", [0x00, 0x2C, 0x00, 0x80], WRONG, NEW, |old, _| {
             vec![old.clone(), spent(old, Reference::Puk)]
@@ -149,16 +166,23 @@ struct Start {
 /// A card on a small flash, so that the log comes round soon.
 fn fresh() -> Start {
     let mut store = FlashStore::format(MemoryFlash::blank(4), Reads::Memory).unwrap();
-    personalise(
-        &mut store,
-        &[support::discovery(), object(0x5F_C102, &[0x34; 300]), object(0x5F_C105, &[0x43; 900])],
-    );
+    let (tag, mut discovery) = support::discovery();
+    let policy = discovery.len() - BOTH_PINS.len();
+    discovery[policy..].copy_from_slice(&BOTH_PINS);
+    let (chuid, certificate) = (object(0x5F_C102, &[0x34; 300]), object(0x5F_C105, &[0x43; 900]));
+    personalise(&mut store, &[(tag, discovery), chuid, certificate]);
+    let global_pin = [&[3][..], GLOBAL_PIN].concat();
+    let updates = [
+        Update::Write(Record::ReferenceData(Reference::GlobalPin), global_pin.as_slice()),
+        Update::Write(Record::RetryCounter(Reference::GlobalPin), &[3]),
+    ];
+    store.commit(&updates).unwrap();
     Start { name: "fresh", image: store.image().unwrap().to_vec() }
 }
 
 fn one_try_left() -> Start {
     let mut store = open_in_memory(&fresh().image);
-    for reference in [Reference::PivPin, Reference::Puk] {
+    for reference in [Reference::PivPin, Reference::Puk, Reference::GlobalPin] {
         store.commit(&[Update::Write(Record::RetryCounter(reference), &[1])]).unwrap();
     }
     Start { name: "one try left", image: store.image().unwrap().to_vec() }
@@ -183,19 +207,24 @@ fn nearly_full() -> Start {
 
 /// The same state, written on until the log has no room for the command and compacts in the middle of it.
 fn about_to_compact(start: &Start, case: &Case) -> Start {
-    let steps =
-        [Record::Object(ObjectTag::new(0x5F_C120).unwrap()), Record::RetryCounter(Reference::GlobalPin)];
     let mut store = open_in_memory(&start.image);
-    store.commit(&steps.map(|record| Update::Write(record, &[0x53]))).unwrap();
+    let counter = Record::RetryCounter(Reference::GlobalPin);
+    let tries = contents(&store).unwrap()[&counter.number()].clone();
+    let steps = [
+        Update::Write(Record::Object(ObjectTag::new(0x5F_C120).unwrap()), &[0x53]),
+        // What it is already, written once more.
+        Update::Write(counter, &tries),
+    ];
+    store.commit(&steps).unwrap();
     let mut image = store.image().unwrap().to_vec();
-    for record in steps {
+    for step in steps {
         // Steps of some hundred words first, of two words then.
         loop {
             if !run(case, &image).operations.erasures.is_empty() {
                 return Start { name: "about to compact", image };
             }
             let mut store = open_in_memory(&image);
-            store.commit(&[Update::Write(record, &[0x53])]).unwrap();
+            store.commit(&[step]).unwrap();
             let next = store.image().unwrap();
             if has_set_bits(&image, &next) {
                 break;
@@ -244,29 +273,51 @@ fn run(case: &Case, image: &[u8]) -> Run {
 
 #[test]
 fn every_command_is_done_or_not_done() {
-    let cuts: usize = thread::scope(|scope| {
+    let cuts: Cuts = thread::scope(|scope| {
         let cases = cases().into_iter().map(|case| scope.spawn(move || cut_in_every_start(&case)));
         let threads: Vec<_> = cases.collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    println!("{cuts:>6} cut points in all");
+    println!("{cuts} in all");
 }
 
-fn cut_in_every_start(case: &Case) -> usize {
+/// Points at which the power failed: in a command, and in putting that in order.
+#[derive(Clone, Copy, Default)]
+struct Cuts {
+    first: usize,
+    second: usize,
+}
+
+impl Sum for Cuts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, cuts| Self {
+            first: sum.first + cuts.first,
+            second: sum.second + cuts.second,
+        })
+    }
+}
+
+impl fmt::Display for Cuts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>6} cut points, and {:>6} in recovery,", self.first, self.second)
+    }
+}
+
+fn cut_in_every_start(case: &Case) -> Cuts {
     let plain = [fresh(), one_try_left(), nearly_full()];
     let compacting: Vec<_> = plain.iter().map(|start| about_to_compact(start, case)).collect();
     let cuts = plain.iter().chain(&compacting).map(|start| cut_everywhere(case, start)).sum();
-    println!("{cuts:>6} cut points in {}", case.name);
+    println!("{cuts} in {}", case.name);
     cuts
 }
 
-fn cut_everywhere(case: &Case, start: &Start) -> usize {
+fn cut_everywhere(case: &Case, start: &Start) -> Cuts {
     let what = format!("{} on a card that is {}", case.name, start.name);
     let before = contents(&open_in_memory(&start.image)).unwrap();
     let run = run(case, &start.image);
     let states = (case.states)(&before, &run.after);
     assert!(states.last() == Some(&run.after), "{what}, without a cut");
-    let mut cuts = 0;
+    let mut cuts = Cuts::default();
     for after in sample(&run.operations) {
         for tear in Tear::all(after) {
             let (mut card, power) = ready(case, &start.image);
@@ -274,11 +325,38 @@ fn cut_everywhere(case: &Case, start: &Start) -> usize {
             // 6581 at most; a real card says nothing any more.
             assert_eq!(transmit(&mut card, case), 0x6581, "{what}");
             assert!(power.is_off());
-            check(&power.medium(), &states, &format!("{what}, cut after {after}, {tear:?}"));
-            cuts += 1;
+            let what = format!("{what}, cut after {after}, {tear:?}");
+            check(&power.medium(), &states, &what);
+            cuts.first += 1;
+            cuts.second += cut_again(&power.medium(), &states, &what);
         }
     }
     cuts
+}
+
+/// The power fails once more, while the card puts in order what the first loss of power left. Gives the cut points.
+fn cut_again(image: &[u8], states: &[Contents], what: &str) -> usize {
+    let (flash, power) = CutFlash::new(image);
+    FlashStore::open(flash, Reads::Memory).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let mut cuts = 0;
+    let operations = power.operations().count;
+    // One place in a sample, every eighth in a thorough run; each time others.
+    let step = thorough(operations.max(1), 8);
+    for after in (scatter(what) % step..operations).step_by(step) {
+        let (flash, power) = CutFlash::new(image);
+        // One kind each: there are enough of them for all kinds.
+        let tear = Tear::all(after)[after % 3];
+        power.cut_after(after, tear);
+        assert!(FlashStore::open(flash, Reads::Memory).is_err(), "{what}");
+        check(&power.medium(), states, &format!("{what}, and again after {after}, {tear:?}"));
+        cuts += 1;
+    }
+    cuts
+}
+
+/// A number that looks random and is the same for the same words.
+fn scatter(words: &str) -> usize {
+    words.bytes().fold(0, |number: usize, byte| number.wrapping_mul(31).wrapping_add(usize::from(byte)))
 }
 
 /// The card with this flash is in one of the states, shows nothing of the others, and works.
@@ -293,12 +371,15 @@ fn check(image: &[u8], states: &[Contents], what: &str) {
     }
     assert_eq!(audit(&image), Ok(()), "{what}");
     let mut card = on(store);
-    let pin = found[&Record::ReferenceData(Reference::PivPin).number()][1..].to_vec();
-    let tries = found[&Record::RetryCounter(Reference::PivPin).number()][0];
-    let expected = if tries == 0 { 0x6983 } else { 0x63C0 | u16::from(tries) };
-    assert_eq!(hex(&mut card, "00 20 00 80"), (vec![], expected), "{what}");
-    let verified = send(&mut card, &[&[0x00, 0x20, 0x00, 0x80, 0x08][..], &pin].concat()).1;
-    assert_eq!(verified, if tries == 0 { 0x6983 } else { 0x9000 }, "{what}");
+    for reference in [Reference::PivPin, Reference::GlobalPin] {
+        let Some(record) = found.get(&Record::ReferenceData(reference).number()) else { continue };
+        let tries = found[&Record::RetryCounter(reference).number()][0];
+        let verify = [0x00, 0x20, 0x00, reference.to_byte()];
+        let left = if tries == 0 { 0x6983 } else { 0x63C0 | u16::from(tries) };
+        assert_eq!(send(&mut card, &verify), (vec![], left), "{what}");
+        let verified = send(&mut card, &[&verify[..], &[0x08], &record[1..]].concat()).1;
+        assert_eq!(verified, if tries == 0 { 0x6983 } else { 0x9000 }, "{what}");
+    }
 }
 
 /// The largest object there is, on a flash of a usual size.
@@ -316,5 +397,5 @@ fn a_facial_image_is_there_or_not_there() {
             vec![old.clone(), with(old, Record::Object(tag), image)]
         },
     };
-    println!("{:>6} cut points", cut_everywhere(&case, &start));
+    println!("{} in {}", cut_everywhere(&case, &start), case.name);
 }

@@ -15,7 +15,7 @@ use heapless::VecView;
 
 use crate::{
     crypto::DefaultCrypto,
-    image::{self, Durability, FileStore, FlashSize, ImageError},
+    image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
     issue::IssuedCard,
     random::{self, CardRng},
@@ -31,6 +31,42 @@ pub enum CardStore {
     File(FileStore),
     /// In memory: the card is gone with the process.
     Memory(FlashStore<MemoryFlash>),
+    /// In memory, after a loss of power was ordered.
+    Tearing(TearingStore<MemoryFlash>),
+}
+
+impl CardStore {
+    /// Orders a loss of power, in place of one that was ordered before.
+    fn cut_power(&mut self, cut: PowerCut) -> Result<(), StoreError> {
+        if let Self::Memory(store) = self {
+            let flash = store.with_image(MemoryFlash::from_image)?;
+            *self = Self::Tearing(TearingStore::open(flash).map_err(|_| StoreError::Medium)?);
+        }
+        match self {
+            Self::File(store) => store.cut_power(cut),
+            Self::Tearing(store) => store.cut_power(cut),
+            Self::Memory(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the power has failed.
+    fn has_lost_power(&self) -> bool {
+        match self {
+            Self::File(store) => store.has_lost_power(),
+            Self::Tearing(store) => store.has_lost_power(),
+            Self::Memory(_) => false,
+        }
+    }
+
+    /// There is power again: opens the store as it is.
+    fn restore_power(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::File(store) => store.restore_power(),
+            Self::Tearing(store) => store.restore_power(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
 }
 
 impl Store for CardStore {
@@ -38,6 +74,7 @@ impl Store for CardStore {
         match self {
             Self::File(store) => store.read(record, out),
             Self::Memory(store) => store.read(record, out),
+            Self::Tearing(store) => store.read(record, out),
         }
     }
 
@@ -45,6 +82,7 @@ impl Store for CardStore {
         match self {
             Self::File(store) => store.commit(updates),
             Self::Memory(store) => store.commit(updates),
+            Self::Tearing(store) => store.commit(updates),
         }
     }
 }
@@ -119,6 +157,8 @@ fn personalise(
 pub struct EmulatedCard {
     // Boxed: its buffers are tens of kilobytes.
     card: Box<Card<HostPlatform>>,
+    /// Its flash could not be opened after a loss of power.
+    mute: bool,
 }
 
 impl EmulatedCard {
@@ -162,7 +202,7 @@ impl EmulatedCard {
 
     fn on(store: CardStore) -> Result<Self, EmulatedError> {
         let platform = Parts { rng: random::from_system()?, store, crypto: DefaultCrypto::default() };
-        Ok(Self { card: Box::new(Card::new(platform).map_err(EmulatedError::Open)?) })
+        Ok(Self { card: Box::new(Card::new(platform).map_err(EmulatedError::Open)?), mute: false })
     }
 
     /// Makes everything that the card draws at random repeatable.
@@ -186,14 +226,28 @@ impl EmulatedCard {
     pub fn card(&mut self) -> &mut Card<HostPlatform> {
         &mut self.card
     }
+
+    fn has_lost_power(&mut self) -> bool {
+        self.card.platform().parts().store.has_lost_power()
+    }
+
+    /// Puts in order what a loss of power interrupted. A card whose flash cannot be opened stays mute.
+    fn recover(&mut self) {
+        let store = &mut self.card.platform().parts().store;
+        self.mute = store.has_lost_power() && store.restore_power().is_err();
+        if self.mute {
+            tracing::error!("the card's flash cannot be opened after the loss of power; the card is mute");
+        }
+    }
 }
 
 impl InsertedCard for EmulatedCard {
     fn atr(&self) -> &[u8] {
-        self.card.atr()
+        if self.mute { &[] } else { self.card.atr() }
     }
 
     fn power_on(&mut self) {
+        self.recover();
         self.card.power_on();
     }
 
@@ -202,15 +256,25 @@ impl InsertedCard for EmulatedCard {
     }
 
     fn reset(&mut self) {
+        self.recover();
         self.card.reset();
     }
 
     fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        if self.has_lost_power() {
+            return Vec::new();
+        }
         let response = self.card.transmit(command);
         let mut answer = Vec::with_capacity(response.encoded_len());
         answer.extend_from_slice(response.data);
         answer.extend_from_slice(&response.status.to_bytes());
         let header = command.get(..4).unwrap_or(command);
+        if self.has_lost_power() {
+            tracing::debug!(header = hex::encode(header), "lost its power");
+            self.card.power_off();
+            // Whatever it was about to say, it says nothing any more.
+            return Vec::new();
+        }
         // Headers and status words only: data fields hold PINs and keys.
         if let Some(refusal) = self.card.last_refusal() {
             tracing::debug!(header = hex::encode(header), %refusal, "refused");
@@ -222,5 +286,9 @@ impl InsertedCard for EmulatedCard {
 
     fn broken_rule(&self) -> Option<&'static Rule> {
         self.card.last_refusal().map(|refusal| refusal.rule)
+    }
+
+    fn cut_power(&mut self, cut: PowerCut) -> bool {
+        self.card.platform().parts().store.cut_power(cut).is_ok()
     }
 }

@@ -17,7 +17,8 @@
 //! checksums and never given out. The log keeps copies of what it writes in buffers from the allocator, which it does
 //! not wipe: the flash is clean, the heap of a host is not.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use heapless::VecView;
 use wasefire_error::{Code, Error};
@@ -69,7 +70,7 @@ pub enum MountError {
 /// A card's state on a flash.
 pub struct FlashStore<F: Flash> {
     reads: Reads,
-    // One of the two, except inside `remount`.
+    // One of the two, except inside `reopen`.
     mounted: Option<Mounted<F>>,
     failed: Option<Adapter<F>>,
 }
@@ -92,7 +93,7 @@ impl<F: Flash> FlashStore<F> {
                 flash.erase(page).map_err(|_| MountError::Medium)?;
             }
         }
-        let mut log = Log::new(Adapter(flash)).map_err(|_| MountError::Medium)?;
+        let mut log = Log::new(Adapter::new(flash)).map_err(|_| MountError::Medium)?;
         let directory = Directory::default().encode(number_of_pages(pages));
         log.insert(usize::from(DIRECTORY_KEY), &directory).map_err(|_| MountError::Medium)?;
         Self::open(log.extract_storage().0, reads)
@@ -106,7 +107,7 @@ impl<F: Flash> FlashStore<F> {
     /// Opening finds damaged records; damage between them is for [`audit`](super::audit::audit) to find, and a damaged
     /// log may make later transactions panic.
     pub fn open(flash: F, reads: Reads) -> Result<Self, MountError> {
-        match Mounted::new(Adapter(flash), reads) {
+        match Mounted::new(Adapter::new(flash), reads) {
             Ok(mounted) => Ok(Self { reads, mounted: Some(mounted), failed: None }),
             Err((error, _)) => Err(error),
         }
@@ -130,8 +131,9 @@ impl<F: Flash> FlashStore<F> {
         Ok(shown)
     }
 
-    /// Opens the store again after a failure, as if the power had failed.
-    fn remount(&mut self) -> Result<(), StoreError> {
+    /// Opens the store again, as if the power had failed: what a failure of the flash interrupted is completed or taken
+    /// back. A store whose flash failed needs it before it can be read.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
         let mounted = self.mounted.take().map(|mounted| mounted.log.extract_storage());
         let adapter = mounted.or_else(|| self.failed.take()).ok_or(StoreError::Medium)?;
         match Mounted::new(adapter, self.reads) {
@@ -165,19 +167,19 @@ impl<F: Flash> Store for FlashStore<F> {
 
     fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError> {
         if self.mounted.is_none() {
-            self.remount()?;
+            self.reopen()?;
         }
         let mounted = self.mounted.as_mut().ok_or(StoreError::Medium)?;
         let plan = Plan::new(&mounted.directory, updates)?;
         mounted.check_room(&plan)?;
         if let Err(error) = mounted.make(&plan) {
             // Whether it has happened is for the flash to say.
-            self.remount()?;
+            self.reopen()?;
             return Err(error);
         }
         if mounted.sweep(&plan.stale).is_err() {
             // It has happened, but secrets may be left over.
-            return self.remount();
+            return self.reopen();
         }
         mounted.keep(plan.directory, updates);
         Ok(())
@@ -192,8 +194,14 @@ impl<F: Flash> Mounted<F> {
             Ok(pages) => number_of_pages(pages),
             Err(error) => return Err((error, adapter)),
         };
-        let log = Log::new(adapter)
-            .map_err(|(_, adapter)| (MountError::Damaged("its pages are no log of a store"), adapter))?;
+        let written = Arc::clone(&adapter.1);
+        written.store(false, Ordering::Relaxed);
+        let mut log = Log::new(adapter).map_err(|(_, adapter)| (DAMAGED_LOG, adapter))?;
+        // After a recovery a second one, because the log, where it takes a transaction back, leaves an entry as it is that
+        // an earlier recovery had marked as removed and then, its power failing, not wiped.
+        if written.load(Ordering::Relaxed) && log.recover().is_err() {
+            return Err((MountError::Medium, log.extract_storage()));
+        }
         match Survey::new(&log, pages, reads) {
             Ok(Survey { directory, mirror, orphans }) => {
                 let mut mounted = Self { log, pages, directory, mirror };
@@ -446,8 +454,14 @@ impl Mirror {
     }
 }
 
-/// A flash as the log wants it.
-struct Adapter<F>(F);
+/// A flash as the log wants it, and whether it was written to.
+struct Adapter<F>(F, Arc<AtomicBool>);
+
+impl<F> Adapter<F> {
+    fn new(flash: F) -> Self {
+        Self(flash, Arc::default())
+    }
+}
 
 impl<F: Flash> Storage for Adapter<F> {
     fn word_size(&self) -> usize {
@@ -477,10 +491,12 @@ impl<F: Flash> Storage for Adapter<F> {
 
     fn write_slice(&mut self, index: StorageIndex, value: &[u8]) -> Result<(), Error> {
         let range = index.range(value.len(), self)?;
+        self.1.store(true, Ordering::Relaxed);
         self.0.write(range.start, value).map_err(|_| FAILED)
     }
 
     fn erase_page(&mut self, page: usize) -> Result<(), Error> {
+        self.1.store(true, Ordering::Relaxed);
         self.0.erase(page).map_err(|_| FAILED)
     }
 }

@@ -175,7 +175,7 @@ impl StateMachineTest for CardAgainstModel {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 8 * ProptestConfig::default().cases, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8 * ProptestConfig::default().cases, max_shrink_iters: 20_000, max_shrink_time: 30_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_card_keeps_the_rules(sequential 1..60 => CardAgainstModel);

@@ -80,6 +80,22 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert slots(vreader_world) == [("vreader 00 00", "card")]
 
 
+def test_a_card_that_loses_its_power_in_a_write_is_whole_afterwards(vreader_world: World) -> None:
+    need("pkcs11-tool")
+    for kind in ("torn", "half", "clean"):
+        before = vreader_world.mark()
+        vreader_world.tear(kind=kind)
+        said = says(vreader_world, "pkcs11-tool", "--login", "--pin", "999999", "-O")
+        assert "CKR_PIN_INCORRECT" not in said
+        torn = vreader_world.wait_for("torn", after=before)
+        assert vreader_world.trace(after=before)[torn.number - before - 2].answer is None
+        assert "Certificate for PIV Authentication" in says(
+            vreader_world, "pkcs11-tool", "--login", "--pin", "123456", "-O"
+        )
+    with pytest.raises(Refused, match="no reader"):
+        vreader_world.tear("Gate", after=3)
+
+
 def test_readers_come_and_go(vreader_worlds: Callable[..., World]) -> None:
     world = vreader_worlds(empty=1, readers=["Desk"])
     door = world.add_reader("Door", card="piv", pin_pad="123456")

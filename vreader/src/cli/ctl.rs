@@ -7,6 +7,7 @@ use std::{
 
 use vreader::{
     attach::pcsc::SOCKET_VARIABLE,
+    image::Tear,
     run::{
         CardSource, DEFAULT_READER, ReaderReport, SlotReport,
         control::{self, Answer, ControlError, Order},
@@ -21,7 +22,7 @@ use super::{Failure, Outcome, print, print_if_read, print_json, trace::Form};
 /// A READER is its number in `list`, its name, or a part of its name; it can be left out when there is only one.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vreader ctl list\n  vreader ctl remove\n  vreader ctl insert 1 --card other.card\n\n\
+    after_help = "Examples:\n  vreader ctl list\n  vreader ctl remove\n  vreader ctl insert 1 --card other.card\n  vreader ctl tear\n\n\
     It finds the world by PCSCLITE_CSOCK_NAME."
 )]
 pub(super) struct Arguments {
@@ -79,6 +80,24 @@ enum Move {
     Reset {
         /// Which reader
         reader: Option<String>,
+    },
+    /// The next write of the card loses power, for a demonstration or a test
+    ///
+    /// The write stops in the middle, and the card with it: its program gets no answer (SCARD_E_NOT_TRANSACTED), other
+    /// handles hear of a reset, and the card is dead until it is connected to, reset or put in again. It then puts in order
+    /// what the flash holds: all of the change, or nothing of it.
+    #[command(
+        after_help = "Example:\n  vreader ctl tear && pkcs15-tool --verify-pin --pin 000000; pkcs15-tool --list-pins"
+    )]
+    Tear {
+        /// Which reader
+        reader: Option<String>,
+        /// Words written and pages erased before; more than this command does: in a later one
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        after: u32,
+        /// What is left of the word or page: some of the bits changed, the first half of it changed, or nothing
+        #[arg(long, value_name = "KIND", default_value = "torn", value_parser = parse_tear)]
+        kind: Tear,
     },
     /// Plug in a reader
     AddReader {
@@ -160,12 +179,22 @@ fn order(action: Move) -> Result<Order, Failure> {
         Move::Remove { reader } => Order::Remove { reader },
         Move::Swap { reader, card } => Order::Swap { reader, card: from_there(card)? },
         Move::Reset { reader } => Order::Reset { reader },
+        Move::Tear { reader, after, kind } => Order::Tear { reader, after, kind },
         Move::AddReader { name, card, pinpad: pin_pad } => {
             Order::AddReader { name, card: card.map(from_there).transpose()?, pin_pad }
         }
         Move::RemoveReader { reader } => Order::RemoveReader { reader },
         Move::Stop => Order::Stop {},
     })
+}
+
+fn parse_tear(text: &str) -> Result<Tear, &'static str> {
+    match text {
+        "torn" => Ok(Tear::Torn),
+        "half" => Ok(Tear::Half),
+        "clean" => Ok(Tear::Clean),
+        _ => Err("choose torn, half or clean"),
+    }
 }
 
 /// The card's name as the world can use it, which runs in another folder.

@@ -67,8 +67,8 @@ impl Start {
             CardSource::File(path) => FileStore::peek(path).map_err(EmulatedError::from)?.image(),
             CardSource::Profile(_) => match &mut source.open(Some(seed))?.card().platform().parts().store {
                 CardStore::Memory(store) => store.image(),
-                // Only a file is a card in a file.
-                CardStore::File(_) => Err(StoreError::Medium),
+                // A card of a profile is made in memory.
+                _ => Err(StoreError::Medium),
             },
         };
         let flash = flash.map_err(EmulatedError::Memory)?;

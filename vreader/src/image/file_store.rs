@@ -20,14 +20,14 @@ use heapless::VecView;
 use zeroize::Zeroizing;
 
 use super::{
-    CardLock, Durability, FlashSize, FormatError, ImageError, READ,
+    CardLock, Durability, FlashSize, FormatError, ImageError, PowerCut, READ, TearingStore,
     flash_file::{Disk, FlashFile},
     format::{self, Opened, State},
 };
 
 /// A store that is in its file after each transaction.
 pub struct FileStore {
-    store: FlashStore<FlashFile>,
+    store: TearingStore<FlashFile>,
     disk: Arc<Disk>,
     _lock: CardLock,
 }
@@ -105,10 +105,34 @@ impl FileStore {
             File::options().read(true).write(true).open(path).map_err(ImageError::io("write", path))?;
         let (flash, disk) = FlashFile::new(file, image, durability);
         // What this may repair was tried on a copy; it fails only where the file cannot be written.
-        let store = FlashStore::open(flash, Reads::Memory)
+        let store = TearingStore::open(flash)
             .map_err(|_| ImageError::io("write", path)(io::Error::other("a repair failed")))?;
         disk.sync().map_err(ImageError::io("sync", path))?;
         Ok(Self { store, disk, _lock: lock })
+    }
+
+    /// Orders a loss of power, in place of one that was ordered before.
+    pub(crate) fn cut_power(&self, cut: PowerCut) {
+        self.store.cut_power(cut);
+    }
+
+    /// Whether the power has failed.
+    pub(crate) fn has_lost_power(&self) -> bool {
+        self.store.has_lost_power()
+    }
+
+    /// There is power again: opens the store as the file holds it.
+    pub(crate) fn restore_power(&mut self) -> Result<(), StoreError> {
+        let opened = self.store.restore_power();
+        self.sync()?;
+        opened
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.disk.sync().map_err(|error| {
+            tracing::error!(%error, "the card file cannot be synced");
+            StoreError::Medium
+        })
     }
 }
 
@@ -119,10 +143,7 @@ impl Store for FileStore {
 
     fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError> {
         let made = self.store.commit(updates);
-        self.disk.sync().map_err(|error| {
-            tracing::error!(%error, "the card file cannot be synced");
-            StoreError::Medium
-        })?;
+        self.sync()?;
         made
     }
 }
@@ -234,7 +255,7 @@ mod tests {
             store.commit(&[Update::Write(Record::Profile, b"again")]).unwrap();
         }
         // The file is the flash, byte for byte.
-        assert!(fs::read(&path).unwrap() == **store.store.image().unwrap());
+        assert!(fs::read(&path).unwrap() == **store.store.image());
         assert_eq!(names(folder.path()), ["card", "card.lock"]);
     }
 
@@ -321,6 +342,18 @@ mod tests {
         fs::write(folder.path().join("card.v1"), "something else").unwrap();
         assert!(matches!(open(&path).err(), Some(ImageError::CopyExists { .. })));
         assert!(fs::read(&path).unwrap() == old);
+
+        // As on a disk without room: what is to be written cannot be.
+        fs::remove_file(folder.path().join("card.v1")).unwrap();
+        for (blocked, left) in [("card.v1.new", 2), ("card.new", 3)] {
+            let blocked = folder.path().join(blocked);
+            fs::create_dir(&blocked).unwrap();
+            let said = open(&path).err().unwrap().to_string();
+            assert!(said.contains("cannot write") && said.contains(blocked.to_str().unwrap()), "{said}");
+            assert!(fs::read(&path).unwrap() == old);
+            fs::remove_dir(&blocked).unwrap();
+            assert_eq!(names(folder.path()).len() + 1, left, "nothing half written stays");
+        }
 
         // As if a conversion had been interrupted.
         fs::write(folder.path().join("card.v1"), &old).unwrap();

@@ -89,7 +89,7 @@ fn explain(file: &[u8], error: MountError) -> FormatError {
             FormatError::Length { expected: usize::from(pages) * 4, found: file.len() }
         }
         _ if !audit::resembles_a_store(file) => FormatError::Foreign,
-        MountError::Geometry => FormatError::Damaged("its length is no whole number of flash pages"),
+        MountError::Geometry => FormatError::Damaged("no card's flash has its length"),
         MountError::Blank => FormatError::Damaged("it holds no records"),
         MountError::Damaged(reason) => FormatError::Damaged(reason),
         _ => FormatError::Damaged("it cannot be read as a flash"),

@@ -3,13 +3,15 @@
 //! A card file is the card's flash, byte for byte ([`mod@format`]), changed in place. Promise: killing the process at any
 //! moment leaves a card in the state before a command or after it; each change is in the file, and by default on the
 //! disk, before the command that made it is answered ([`FileStore`], [`Durability`]). A file that cannot be used is told
-//! apart and left as it is. One process at a time holds a card file, and others are told which ([`CardLock`]).
+//! apart and left as it is. One process at a time holds a card file, and others are told which ([`CardLock`]). The power of a
+//! card can be made to fail in the middle of a write ([`PowerCut`]).
 
 mod contents;
 mod file_store;
 mod flash_file;
 pub mod format;
 mod lock;
+mod power_cut;
 mod version_1;
 
 use std::{fmt, io, path::PathBuf, str::FromStr};
@@ -24,6 +26,7 @@ pub use file_store::FileStore;
 pub use flash_file::Durability;
 pub use format::FormatError;
 pub use lock::{CardLock, Holder};
+pub use power_cut::{PowerCut, Tear, TearingStore};
 
 /// Size of a card's flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use card_sim::refusal::Rule;
 
+use crate::image::PowerCut;
+
 /// A card that can be put into a slot.
 ///
 /// Attachments use cards only through this trait, so that they hold no card logic. Commands may take as long as they
@@ -19,11 +21,19 @@ pub trait InsertedCard: Send {
     /// Warm reset: volatile state is fresh afterwards.
     fn reset(&mut self);
 
-    /// Runs one command APDU and returns the response APDU: at least the two status bytes, at most 65,535 bytes.
+    /// Runs one command APDU and returns the response APDU: at least the two status bytes, at most 65,535 bytes. Nothing
+    /// if the card lost its power in the middle of the command, or before; it then says nothing until it gets power or
+    /// is reset.
     fn transmit(&mut self, command: &[u8]) -> Vec<u8>;
 
     /// The rule that the last command broke, if the card refused it and tells why. No client sees it; traces do.
     fn broken_rule(&self) -> Option<&'static Rule> {
         None
+    }
+
+    /// Orders that the power fails in a write to come, in place of what was ordered before. `false` if this card has no
+    /// flash that could be torn.
+    fn cut_power(&mut self, _cut: PowerCut) -> bool {
+        false
     }
 }

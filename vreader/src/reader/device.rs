@@ -286,6 +286,14 @@ impl Device {
         self.changed |= self.slot.state_bits() != before;
     }
 
+    /// The card gave no answer: its chip lost its power. The reader takes it away at the contacts, too, so that the next who
+    /// connects wakes a card and does not talk to a dead one; whoever is connected hears of it as of a reset.
+    pub(super) fn lose_answer(&mut self) {
+        self.slot.power_down();
+        self.notes.push(What::Torn);
+        self.notify_all(Notice::Reset);
+    }
+
     /// The reader works from now on, or does not.
     pub(super) fn set_failing(&mut self, failing: bool) {
         self.failing = failing;

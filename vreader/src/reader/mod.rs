@@ -21,6 +21,7 @@
 //! | protocol mask 0x1000 alone, protocol chosen already | PROTO_MISMATCH | means T=0 or T=1, as it does before |
 //! | a reader that works again after a failure | handles go on as if the card still had its state | W_RESET_CARD |
 //! | too many handles to one reader | F_INTERNAL_ERROR | NO_MEMORY |
+//! | a card that gives no answer | keeps its power, and every command fails until a reset | loses its power: W_RESET_CARD, and the next Connect wakes it |
 //! | changes of sharing | told at the next poll, after 400 ms | told at once |
 
 mod atr;

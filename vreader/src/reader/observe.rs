@@ -98,13 +98,15 @@ pub enum What {
         handle: u32,
         /// The command, with all that is secret in it.
         command: Zeroizing<Vec<u8>>,
-        /// The answer; nothing if the card left before it answered.
+        /// The answer; nothing if the card left or lost its power before it answered.
         answer: Option<Zeroizing<Vec<u8>>>,
         /// The rule that the command broke, if the card refused it and tells why.
         rule: Option<&'static Rule>,
         /// How long the card took.
         duration: Duration,
     },
+    /// The card lost its power in the middle of the command before, as was ordered.
+    Torn,
     /// The card's code failed, and the card is gone: a defect of the card.
     Broken,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::lease::LeaseId;
 use super::{InsertedCard, MAX_ATR, Protocol, Protocols, ReaderState, ReturnCode, ShareMode, atr};
+use crate::image::PowerCut;
 
 /// Where the card is.
 pub(super) enum Seat {
@@ -167,6 +168,13 @@ impl Slot {
             let _ = catch_unwind(AssertUnwindSafe(|| card.power_off()));
         }
         powered
+    }
+
+    /// Orders that the power fails in a write to come. `None` if there is no card, or it is busy with a command.
+    pub(super) fn cut_power(&mut self, cut: PowerCut) -> Option<bool> {
+        let Seat::Taken(card) = &mut self.seat else { return None };
+        // A card whose code fails here is one that cannot.
+        Some(catch_unwind(AssertUnwindSafe(|| card.cut_power(cut))).unwrap_or(false))
     }
 
     /// Takes the power away, for everybody to see.

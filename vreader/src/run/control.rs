@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     attach::local::{LocalServer, Serve, SocketError},
+    image::{PowerCut, Tear},
     reader::{InsertedCard, ReaderSettings},
     trace::{Event, Recorder},
 };
@@ -69,6 +70,17 @@ pub enum Order {
     Reset {
         /// Which reader.
         reader: Option<String>,
+    },
+    /// The next write of the card loses power.
+    Tear {
+        /// Which reader.
+        reader: Option<String>,
+        /// So many words or pages are written or erased before.
+        #[serde(default)]
+        after: u32,
+        /// What is left of the word or page.
+        #[serde(default)]
+        kind: Tear,
     },
     /// Plug in a reader.
     AddReader {
@@ -248,6 +260,9 @@ impl Orders {
                 self.readers.swap(&reader, card(wanted)?).map_err(in_words)
             }
             Order::Reset { reader } => self.readers.reset(&find(reader)?).map_err(in_words),
+            Order::Tear { reader, after, kind } => {
+                self.readers.tear(&find(reader)?, PowerCut { after, tear: kind }).map_err(in_words)
+            }
             Order::AddReader { name, card: wanted, pin_pad } => {
                 let card = wanted.map(card).transpose()?;
                 let reader = ReaderSettings::new(name);
@@ -288,6 +303,11 @@ mod tests {
             (
                 r#"{"do":"add_reader","name":"Desk"}"#,
                 Order::AddReader { name: "Desk".into(), card: None, pin_pad: None },
+            ),
+            (r#"{"do":"tear"}"#, Order::Tear { reader: None, after: 0, kind: Tear::Torn }),
+            (
+                r#"{"do":"tear","reader":"1","after":7,"kind":"half"}"#,
+                Order::Tear { reader: Some("1".into()), after: 7, kind: Tear::Half },
             ),
             (r#"{"do":"trace"}"#, Order::Trace { after: 0, wait_ms: 0 }),
             (r#"{"do":"trace","after":3,"wait_ms":50}"#, Order::Trace { after: 3, wait_ms: 50 }),

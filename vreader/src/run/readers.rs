@@ -10,7 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::reader::{InsertError, InsertedCard, ManageError, ReaderSettings, ReaderState, Service, Snapshot};
+use crate::{
+    image::PowerCut,
+    reader::{InsertError, InsertedCard, ManageError, ReaderSettings, ReaderState, Service, Snapshot},
+};
 
 /// The readers of a world.
 pub struct Readers {
@@ -171,6 +174,12 @@ impl Readers {
     /// Resets the card, as another program could: every handle hears of it.
     pub fn reset(&self, reader: &str) -> Result<(), ReadersError> {
         Ok(self.service.reset(reader)?)
+    }
+
+    /// The next write of the card loses power, or one to come: the command gets no answer, and the card is dead until it
+    /// gets power again or is reset.
+    pub fn tear(&self, reader: &str, cut: PowerCut) -> Result<(), ReadersError> {
+        Ok(self.service.tear(reader, cut)?)
     }
 
     /// Why there is no card to put back: there is one in the reader, or there never was one.

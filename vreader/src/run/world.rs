@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     attach::pcsc::{SOCKET_VARIABLE, Server, Slots, SocketError},
+    image::PowerCut,
     random,
     reader::{InsertedCard, ReaderSettings, Service, Settings},
     trace::{Event, Exchange, Recorder, Secrets, exchanges},
@@ -161,6 +162,12 @@ impl World {
     /// Resets the card in the only reader, as another program could.
     pub fn reset(&self) -> Result<(), ReadersError> {
         self.readers.reset(&self.readers.find(None)?)
+    }
+
+    /// The next write of the card in the only reader loses power ([`Readers::tear`]):
+    /// `world.tear(PowerCut::default())`, or another one, in another way.
+    pub fn tear(&self, cut: PowerCut) -> Result<(), ReadersError> {
+        self.readers.tear(&self.readers.find(None)?, cut)
     }
 
     // Programs.

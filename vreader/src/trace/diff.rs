@@ -2,7 +2,7 @@
 //!
 //! Readers are compared in the order of their first appearance, whatever their names. Compared are exchanges
 //! ([`Exchange`](super::Exchange): words, status, whether there is data, broken rule) and what hands do: insertions and
-//! removals, resets. Not compared are times, programs, power, handles and transactions, which depend on who was quicker.
+//! removals, resets, losses of power in the middle of a write. Not compared are times, programs, power, handles and transactions, which depend on who was quicker.
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
@@ -70,7 +70,7 @@ fn stories(events: &[Event]) -> Vec<Vec<String>> {
         })
         .collect();
     let hands = events.iter().filter(|event| {
-        matches!(event.what, What::Inserted | What::Removed | What::Reset { .. } | What::Broken)
+        matches!(event.what, What::Inserted | What::Removed | What::Reset { .. } | What::Torn | What::Broken)
     });
     lines.extend(hands.map(|event| {
         let line = match &event.what {

@@ -76,6 +76,8 @@ pub enum What {
     TransactionEnded,
     /// The card ran a command.
     Command(Run),
+    /// The card lost its power in the middle of the command before, as was ordered.
+    Torn,
     /// The card's code failed, and the card is gone.
     Broken,
 }
@@ -86,7 +88,7 @@ pub enum What {
 pub struct Run {
     /// The command.
     pub command: Bytes,
-    /// The answer; nothing if the card left before it answered.
+    /// The answer; nothing if the card left or lost its power before it answered.
     pub answer: Option<Bytes>,
     /// How long the card took, in microseconds.
     pub took_us: u64,
@@ -169,6 +171,7 @@ impl Event {
                 took_us: microseconds(*duration),
                 rule: rule.map(ToString::to_string),
             }),
+            Told::Torn => What::Torn,
             Told::Broken => What::Broken,
         };
         let client = event.client.as_ref();

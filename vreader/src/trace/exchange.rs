@@ -20,7 +20,7 @@ pub struct Exchange {
     pub client: Option<Client>,
     /// What the whole command asks for, in words.
     pub meaning: String,
-    /// The status word of the last answer; nothing if the card left.
+    /// The status word of the last answer; nothing if the card left or lost its power.
     pub status: Option<Status>,
     /// The data of all answers.
     pub data: Vec<u8>,

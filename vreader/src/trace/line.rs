@@ -50,6 +50,7 @@ impl fmt::Display for What {
             Self::TransactionBegan => f.write_str("transaction began"),
             Self::TransactionEnded => f.write_str("transaction ended"),
             Self::Command(run) => run.fmt(f),
+            Self::Torn => f.write_str("card lost its power in the middle of a write"),
             Self::Broken => f.write_str("the card's code failed: a defect of the card"),
         }
     }

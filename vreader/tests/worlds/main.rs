@@ -14,4 +14,5 @@ mod libpcsclite;
 mod messages;
 mod opensc;
 mod programs;
+mod tear;
 mod trace;

@@ -19,6 +19,7 @@ Kind = Literal[
     "disconnected",
     "transaction_began",
     "transaction_ended",
+    "torn",
     "broken",
 ]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 from . import control, in_process
 from .errors import NothingSeen
@@ -19,6 +19,9 @@ from .program import PathName, find
 
 # A card file, or the name of a profile for a new card in memory.
 CardName = Union[str, "os.PathLike[str]"]
+
+# What a loss of power leaves of the word or page that was being written.
+Tear = Literal["torn", "half", "clean"]
 
 # How long one order waits for events at most; longer waits take several orders.
 _LONGEST_WAIT = 10.0
@@ -156,6 +159,15 @@ class World:
         """Resets the card, as another program could."""
         self._order("reset", reader=reader)
 
+    def tear(self, reader: Optional[str] = None, *, after: int = 0, kind: Tear = "torn") -> None:
+        """Lets the card lose its power in its next write, or ``after`` words and pages later.
+
+        The command gets no answer, and the card is dead until a program connects to it, or it is reset or put in again;
+        then it holds all of the change or nothing of it. ``kind`` is what is left of the word: ``torn``, some of the bits
+        have changed; ``half``, its first half; ``clean``, nothing.
+        """
+        self._order("tear", reader=reader, after=after, kind=kind)
+
     def add_reader(
         self, name: str = "vreader", card: Optional[CardName] = None, pin_pad: Optional[str] = None
     ) -> Reader:
@@ -219,7 +231,7 @@ class World:
             self._newest = max(self._newest, events[-1].number)
         return events
 
-    def _order(self, do: str, **fields: Optional[str]) -> Readers:
+    def _order(self, do: str, **fields: Union[str, int, None]) -> Readers:
         readers = control.send(self._control, {"do": do, **fields})["done"]
         return [Reader(**known_fields(Reader, reader)) for reader in readers]
 

@@ -77,7 +77,7 @@ impl Readers {
     /// The second half of SCardTransmit: takes back the card and what it did in `duration`.
     ///
     /// If the card was taken out of its reader meanwhile, this returns it, without power, and the caller's answer is
-    /// NO_SMARTCARD.
+    /// NO_SMARTCARD. If it gave no answer, the caller's is NOT_TRANSACTED.
     pub fn give_back(
         &mut self,
         lease: Lease,
@@ -88,14 +88,17 @@ impl Readers {
         let Lease { id, device: device_id, client, handle, mut card, new_pin, .. } = lease;
         let in_slot = self.device(device_id).is_some_and(|device| device.slot.has_lent(id));
         if self.events.is_some() {
-            let answer = in_slot.then(|| Zeroizing::new(answer.to_vec()));
+            let rule = card.broken_rule().filter(|_| !answer.is_empty());
+            let answer = (in_slot && !answer.is_empty()).then(|| Zeroizing::new(answer.to_vec()));
             let command = Zeroizing::new(command.to_vec());
-            let rule = card.broken_rule();
             self.note(device_id, What::Command { client, handle, command, answer, rule, duration });
         }
         let evicted = match self.device(device_id) {
             Some(device) if in_slot => {
                 device.slot.restore(card);
+                if answer.is_empty() {
+                    device.lose_answer();
+                }
                 if let (Some(pin), DONE, Some(pin_pad)) =
                     (new_pin, status_of(answer), device.settings.pin_pad.as_mut())
                 {

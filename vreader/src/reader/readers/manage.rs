@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use super::connect::{reset, wait_for_card};
 use super::{Device, Readers};
+use crate::image::PowerCut;
 use crate::reader::device::Notice;
 use crate::reader::slot::{Seat, Wake};
 use crate::reader::{InsertedCard, PinPad, ReaderSettings, Removed, Turn, What};
@@ -37,6 +38,11 @@ pub enum ManageError {
     /// There is no card in the reader.
     #[error("there is no card in \"{0}\"; insert one first")]
     Empty(String),
+    /// The card is not one of this program's.
+    #[error(
+        "the card in \"{0}\" has no flash that could be torn; only a card of this program can lose its power in a write"
+    )]
+    CannotTear(String),
     /// A name that PC/SC cannot carry.
     #[error(
         "\"{0}\" cannot be the name of a reader; take 1 to {LONGEST_NAME} bytes without control characters"
@@ -173,6 +179,26 @@ impl Readers {
         let _ = reset(device, Wake::Warm);
         device.rest(until);
         Poll::Ready(Ok(()))
+    }
+
+    /// Orders that the card loses its power in a write to come. Pending while it runs a command.
+    pub fn tear(&mut self, reader: &str, cut: PowerCut, turn: &mut Turn) -> Poll<Result<(), ManageError>> {
+        let answer = self.try_tear(reader, cut, turn);
+        self.finish(turn, answer)
+    }
+
+    fn try_tear(&mut self, reader: &str, cut: PowerCut, turn: &mut Turn) -> Poll<Result<(), ManageError>> {
+        let ticket = self.draw_ticket(turn);
+        let device = self.find(reader)?;
+        if wait_for_card(device, ticket, turn).is_pending() {
+            return Poll::Pending;
+        }
+        let name = || device.name.clone();
+        Poll::Ready(match device.slot.cut_power(cut) {
+            Some(true) => Ok(()),
+            Some(false) => Err(ManageError::CannotTear(name())),
+            None => Err(ManageError::Empty(name())),
+        })
     }
 
     /// Makes a reader fail, or work again. While it fails its state is UNKNOWN and calls answer READER_UNAVAILABLE;

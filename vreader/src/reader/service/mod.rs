@@ -20,7 +20,7 @@ use self::shared::Shared;
 use super::{
     InsertedCard, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings, Snapshot, Turn,
 };
-use crate::random::CardRng;
+use crate::{image::PowerCut, random::CardRng};
 
 /// Why a card could not be put in, and the card.
 #[derive(thiserror::Error)]
@@ -176,6 +176,12 @@ impl Service {
     /// the card is working on.
     pub fn reset(&self, reader: &str) -> Result<(), ManageError> {
         self.manage(|readers, turn| readers.reset(reader, turn))
+    }
+
+    /// Orders that the card loses its power in a write to come. That command gets no answer (NOT_TRANSACTED), and the card
+    /// is dead until it gets power again. Waits for the command that the card is working on.
+    pub fn tear(&self, reader: &str, cut: PowerCut) -> Result<(), ManageError> {
+        self.manage(|readers, turn| readers.tear(reader, cut, turn))
     }
 
     /// Makes a reader fail, as one with a bad cable, or work again. While it fails its state is UNKNOWN and its card

@@ -283,6 +283,8 @@ impl Shared {
                 return (Err(ReturnCode::NotTransacted), world.come_back(id, Return::Lost));
             };
             match world.readers.give_back(lease, command, &answer, duration) {
+                // What pcscd says when the reader tells it that the card is mute (IFDTransmit in ifdwrapper.c).
+                None if answer.is_empty() => (Err(ReturnCode::NotTransacted), None),
                 None => (Ok(answer), None),
                 Some(card) => (Err(ReturnCode::NoSmartcard), world.come_back(id, Return::Here(card))),
             }

@@ -23,6 +23,8 @@ impl TestCard {
     pub(in crate::reader) const MUTE: &[u8] = &[];
     /// Its first byte makes the card's code fail.
     pub(in crate::reader) const FATAL: u8 = 0xFA;
+    /// Its first byte makes the card lose its power, as if a write had been torn.
+    pub(in crate::reader) const SILENT: u8 = 0xDE;
     /// An answer to reset that makes the card's code fail when it gets power.
     pub(in crate::reader) const FATAL_ATR: &[u8] = &[0xFA];
 
@@ -77,7 +79,7 @@ impl InsertedCard for TestCard {
             gate.pass();
         }
         assert!(!self.fails, "a defect of this card, as the test wants it");
-        [command, &[0x90, 0x00]].concat()
+        if command.first() == Some(&Self::SILENT) { Vec::new() } else { [command, &[0x90, 0x00]].concat() }
     }
 }
 

@@ -190,6 +190,7 @@ impl Diary {
                 let answer = answer.map_or("nothing".into(), |answer| hex::encode_upper(&*answer));
                 format!("{} -> {answer}", hex::encode_upper(&*command))
             }
+            What::Torn => "torn".into(),
             What::Broken => "broken".into(),
         };
         std::mem::take(&mut *self.events.lock().unwrap()).into_iter().map(short).collect()
@@ -229,6 +230,26 @@ fn an_observer_is_told_of_failures() {
     assert_eq!(diary.lines(), ["broken", "off", "removed"]);
     service.insert(NAME, TestCard::new(TestCard::FATAL_ATR).boxed()).unwrap();
     assert_eq!(diary.lines(), ["inserted", "broken", "removed"]);
+}
+
+#[test]
+fn a_card_that_gives_no_answer_has_lost_its_power() {
+    let (diary, service) = Diary::observed();
+    service.insert(NAME, card()).unwrap();
+    let (mut client, handle) = connected(&service, SHARED);
+    let (mut other, its_handle) = connected(&service, SHARED);
+    diary.lines();
+    let silence = client.transmit(handle, T1, &[TestCard::SILENT], 10);
+    assert_eq!(silence, Err(ReturnCode::NotTransacted.into()));
+    assert_eq!(diary.lines(), ["DE -> nothing", "torn"]);
+    for (client, handle) in [(&mut client, handle), (&mut other, its_handle)] {
+        assert_eq!(client.status(handle), Err(ReturnCode::ResetCard.into()));
+    }
+    // Everybody sees the card still, and whoever connects wakes it.
+    assert_eq!(service.snapshot().readers[0].state, ReaderState::USABLE);
+    client.reconnect(handle, SHARED, T1, 0).unwrap();
+    assert_eq!(client.transmit(handle, T1, &[0x00], 10), Ok(vec![0x00, 0x90, 0x00]));
+    assert_eq!(diary.lines(), ["on 3B800181", "00 -> 009000"]);
 }
 
 #[test]
