@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients python unit check bench fuzz
+.PHONY: help demo test clients python unit check bench fuzz firmware
 
 help:
 	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
@@ -11,6 +11,7 @@ help:
 	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
 	@echo 'make check   formatting, lints, documentation, no_std builds'
 	@echo 'make bench   the figures that README quotes'
+	@echo 'make firmware  the card on an emulated Cortex-M4: scenarios, constant time, sizes; Debian 12 only'
 	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
@@ -37,7 +38,11 @@ check:
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+	$(CARGO) fmt --manifest-path firmware/device/Cargo.toml --check
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
+	for features in p384 rsa flash,rsa flash,p384,rsa large-objects,rsa-large; do \
+		$(CARGO) check -p card-sim --no-default-features --features $$features --lib || exit 1; \
+	done
 	$(CARGO) check -p vreader --no-default-features
 
 bench: clients
@@ -54,3 +59,11 @@ fuzz:
 		$(CARGO) +nightly fuzz run --target-dir target/fuzz --sanitizer none $$target -- \
 			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || exit 1; \
 	done
+
+# The card on a microcontroller. The compiler is Debian's, which can make the core library for it without rustup.
+FIRMWARE = $(abspath $(or $(CARGO_TARGET_DIR),target))/firmware
+
+firmware:
+	tools/install-firmware
+	firmware/device/build $(FIRMWARE)
+	$(CARGO) run --quiet -p firmware-host -- $(FIRMWARE)
