@@ -3,6 +3,7 @@
 use std::{path::Path, process::Command};
 
 /// A chip with its build of the firmware.
+#[derive(Clone, Copy)]
 pub(crate) struct Chip {
     /// The name of the build, and of the folder that it is in.
     pub(crate) name: &'static str,
@@ -11,6 +12,7 @@ pub(crate) struct Chip {
     /// Flash and RAM, in KiB. The linker gives it no more (firmware/device/build.rs).
     pub(crate) flash: u32,
     pub(crate) ram: u32,
+    /// Whether it has P-384, and RSA.
     pub(crate) p384: bool,
     pub(crate) rsa: bool,
     /// Longest data field and answer, in bytes, as the answer to SELECT announces it.
@@ -84,7 +86,7 @@ pub(crate) const CHIPS: [Chip; 3] = [
 
 /// Bytes of flash that a firmware takes: code, constants, and the first values of variables.
 pub(crate) fn flash_used(firmware: &Path) -> u32 {
-    let output = Command::new("arm-none-eabi-size").arg(firmware).output();
+    let output = Command::new("/usr/bin/arm-none-eabi-size").arg(firmware).output();
     let output = output.expect("arm-none-eabi-size runs; tools/install-firmware installs it");
     let text = String::from_utf8_lossy(&output.stdout);
     let row = text.lines().nth(1).unwrap_or_else(|| panic!("no sizes of {}: {text}", firmware.display()));

@@ -119,7 +119,7 @@ impl Flash {
     }
 }
 
-/// A board that runs.
+/// A board that runs. Dropping it takes its power away, whatever it is doing.
 pub(crate) struct Machine {
     qemu: Child,
     input: Option<ChildStdin>,
@@ -176,9 +176,6 @@ impl Machine {
     pub(crate) fn tell(&mut self, message: Message) -> Result<(), MachineError> {
         self.send(message, &[]).map_err(|_| self.stopped())
     }
-
-    /// Takes the power from the board, at once.
-    pub(crate) fn cut(self) {}
 
     fn ask(&mut self, message: Message, data: &[u8]) -> Result<Vec<u8>, MachineError> {
         let exchange = self.send(message, data).and_then(|()| {

@@ -46,7 +46,7 @@ pub(crate) fn run_all(chip: &Chip, firmware: &Path) -> Found {
                 None => {
                     found.scenarios += 1;
                     found.exchanges += report.exchanges;
-                    found.wrong.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", chip.name)));
+                    found.wrong.extend(wrong);
                 }
                 Some(position) if !wrong.is_empty() => drop(left_out.remove(position)),
                 Some(_) => {}
