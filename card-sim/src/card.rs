@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// Longest data field of a chained command, in bytes: the facial image (12,710) and more. Without the feature
-/// `large-objects`, which is for machines with little memory: the CHUID (2,881), certificates, and more.
-pub const COMMAND_CAPACITY: usize = if cfg!(feature = "large-objects") { 16 * 1024 } else { 3 * 1024 };
+/// `large-objects`, for machines with little memory: every object but images of face and irises.
+pub const COMMAND_CAPACITY: usize = if cfg!(feature = "large-objects") { 16 * 1024 } else { 4 * 1024 };
 
 /// Longest answer, in bytes.
 pub const RESPONSE_CAPACITY: usize = COMMAND_CAPACITY;

@@ -57,8 +57,8 @@ pub(super) fn prime_bits(algorithm: AsymmetricAlgorithm) -> Result<u32, CryptoEr
 /// A new key of an RSA `algorithm`; `J` does its two searches.
 ///
 /// # Errors
-/// [`CryptoError::Unsupported`] for an elliptic curve and for a size that is not built in, [`CryptoError::InvalidInput`] for an exponent that
-/// [`is_exponent`] refuses; `rng` is then untouched.
+/// [`CryptoError::Unsupported`] for an elliptic curve and for a size that is not built in,
+/// [`CryptoError::InvalidInput`] for an exponent that [`is_exponent`] refuses; `rng` is then untouched.
 pub fn generate<J: Join>(
     algorithm: AsymmetricAlgorithm,
     exponent: u32,

@@ -28,7 +28,7 @@ pub(crate) struct LeftOut {
 }
 
 const SMALL_BUFFERS: LeftOut = LeftOut {
-    because: "3 KiB of buffer, for a facial image of 12 KiB, chains of 16 KiB and commands of 40 KB",
+    because: "4 KiB of buffer; these have a facial image of 12 KiB, a chain of 16 KiB or a command of 40 KB",
     scenarios: &[
         "objects that need the PIN",
         "reading in the forms that clients send",
@@ -59,7 +59,7 @@ pub(crate) const CHIPS: [Chip; 3] = [
         ram: 32,
         p384: false,
         rsa: false,
-        capacity: 3072,
+        capacity: 4096,
         left_out: &[SMALL_BUFFERS, NO_LARGE_RSA, P256_ONLY],
     },
     Chip {
@@ -69,7 +69,7 @@ pub(crate) const CHIPS: [Chip; 3] = [
         ram: 64,
         p384: true,
         rsa: true,
-        capacity: 3072,
+        capacity: 4096,
         left_out: &[SMALL_BUFFERS, NO_LARGE_RSA],
     },
     Chip {

@@ -41,10 +41,6 @@ impl Row {
         self.all().count()
     }
 
-    pub(crate) fn least(&self) -> u64 {
-        self.all().min().unwrap_or_default()
-    }
-
     pub(crate) fn most(&self) -> u64 {
         self.all().max().unwrap_or_default()
     }
@@ -68,8 +64,8 @@ pub(crate) struct Measured {
 }
 
 /// Measures everything that a chip can do.
-pub(crate) fn run(chip: &Chip, folder: &Path) -> Result<Measured, MachineError> {
-    let mut bench = Bench { firmware: &folder.join("card"), measured: Measured::default() };
+pub(crate) fn run(chip: &Chip, firmware: &Path) -> Result<Measured, MachineError> {
+    let mut bench = Bench { firmware, measured: Measured::default() };
     bench.start("start, an empty card", &Sample::default())?;
     bench.start("start, every object at its standard size", &Sample { full: true, ..Sample::default() })?;
     bench.references()?;
@@ -85,8 +81,8 @@ pub(crate) fn run(chip: &Chip, folder: &Path) -> Result<Measured, MachineError> 
 }
 
 /// Measures a comparison that stops at the first difference, which no gate may let through.
-pub(crate) fn run_leaky(folder: &Path) -> Result<Measured, MachineError> {
-    let mut bench = Bench { firmware: &folder.join("leaky"), measured: Measured::default() };
+pub(crate) fn run_leaky(firmware: &Path) -> Result<Measured, MachineError> {
+    let mut bench = Bench { firmware, measured: Measured::default() };
     bench.wrong_values(
         "leaky VERIFY, by the wrong digit",
         &[0x00, 0x20, 0x00, 0x80, 0x08],
@@ -169,14 +165,14 @@ impl Bench<'_> {
         let commands = &[sample::verify(sample::PIN)];
         self.measure("VERIFY, right", &Work { flash, commands, ..Work::default() })?;
         self.wrong_values("VERIFY, by the wrong digit", &[0x00, 0x20, 0x00, 0x80, 0x08], sample::PIN, &[])?;
-        let commands = &[sample::verify(b"00000000")];
+        let commands = &[sample::verify(*b"00000000")];
         for pin in [b"00000001", b"10000000", b"12345678", b"99999999"] {
-            let flash = Sample { pin, ..Sample::default() }.flash();
+            let flash = Sample { pin: *pin, ..Sample::default() }.flash();
             let work = Work { flash, commands, status: [0x63, 0xC2], ..Work::default() };
             self.measure("VERIFY, by the right PIN", &work)?;
         }
         let reset = [0x00, 0x2C, 0x00, 0x80, 0x10];
-        self.wrong_values("RESET RETRY COUNTER, by the wrong digit", &reset, sample::PUK, sample::PIN)
+        self.wrong_values("RESET RETRY COUNTER, by the wrong digit", &reset, sample::PUK, &sample::PIN)
     }
 
     /// `header`, then `right` with one digit wrong, then `rest`; for each digit, on a new card.
@@ -184,12 +180,12 @@ impl Bench<'_> {
         &mut self,
         what: &'static str,
         header: &[u8],
-        right: &[u8; 8],
+        right: [u8; 8],
         rest: &[u8],
     ) -> Result<(), MachineError> {
         let flash = Sample::default().flash();
         for place in 0..right.len() {
-            let mut wrong = *right;
+            let mut wrong = right;
             wrong[place] = b'0';
             let commands = &[[header, &wrong, rest].concat()];
             let work = Work { flash: flash.clone(), commands, status: [0x63, 0xC2], ..Work::default() };

@@ -19,12 +19,12 @@ const PAGES: usize = 36;
 /// What the board's generator begins with, 32 times.
 pub(crate) const BOARD_SEED: u8 = 0x5C;
 
-pub(crate) const PIN: &[u8; 8] = b"12345678";
-pub(crate) const PUK: &[u8; 8] = b"87654321";
+pub(crate) const PIN: [u8; 8] = *b"12345678";
+pub(crate) const PUK: [u8; 8] = *b"87654321";
 
 /// What is on a card.
 pub(crate) struct Sample {
-    pub(crate) pin: &'static [u8; 8],
+    pub(crate) pin: [u8; 8],
     pub(crate) management_key: SymmetricKey,
     pub(crate) keys: Vec<(KeyReference, PrivateKey)>,
     /// Whether it has every data object, each as long as the standard asks for.
@@ -57,8 +57,8 @@ impl Sample {
             .collect();
         let card = Personalisation {
             profile: &profile::PIV,
-            pin: ReferenceData { value: self.pin, tries: 3 },
-            puk: ReferenceData { value: PUK, tries: 3 },
+            pin: ReferenceData { value: &self.pin, tries: 3 },
+            puk: ReferenceData { value: &PUK, tries: 3 },
             global_pin: None,
             management_key: &self.management_key,
             keys: &keys,
@@ -95,8 +95,8 @@ pub(crate) fn point(algorithm: AsymmetricAlgorithm, scalar: &[u8]) -> Vec<u8> {
     }
 }
 
-pub(crate) fn verify(pin: &[u8; 8]) -> Vec<u8> {
-    [&[0x00, 0x20, 0x00, 0x80, 0x08][..], pin].concat()
+pub(crate) fn verify(pin: [u8; 8]) -> Vec<u8> {
+    [&[0x00, 0x20, 0x00, 0x80, 0x08][..], &pin].concat()
 }
 
 /// Asks for a challenge of the card management key.

@@ -31,7 +31,7 @@ pub(crate) struct Found {
 pub(crate) fn run_all(chip: &Chip, firmware: &Path) -> Found {
     let mut found = Found::default();
     let mut left_out: Vec<_> = chip.left_out.iter().flat_map(|group| group.scenarios).copied().collect();
-    for path in scenario_files() {
+    for path in files::scenarios().expect("the folder with the scenarios") {
         let mut script = Script::load(&path, &files::own("cards")).unwrap_or_else(|error| panic!("{error}"));
         for scenario in std::mem::take(&mut script.scenarios) {
             let name = scenario.name.clone();
@@ -53,19 +53,9 @@ pub(crate) fn run_all(chip: &Chip, firmware: &Path) -> Found {
             }
         }
     }
-    let stale = left_out
-        .iter()
-        .map(|name| format!("{}: \"{name}\" is left out, and passes or is not there", chip.name));
+    let stale = left_out.iter().map(|name| format!("\"{name}\" is left out, and passes or is not there"));
     found.wrong.extend(stale);
     found
-}
-
-/// The scenario files in the order of their names.
-fn scenario_files() -> Vec<std::path::PathBuf> {
-    let folder = std::fs::read_dir(files::own("scenarios")).expect("the folder with the scenarios");
-    let mut paths: Vec<_> = folder.map(|entry| entry.expect("an entry of the folder").path()).collect();
-    paths.sort();
-    paths
 }
 
 /// What was seen in a scenario.

@@ -17,9 +17,9 @@ use crate::{
     sample,
 };
 
-const FIRST_PIN: &[u8; 8] = b"123456\xFF\xFF";
-const SECOND_PIN: &[u8; 8] = b"654321\xFF\xFF";
-const WRONG_PIN: &[u8; 8] = b"000000\xFF\xFF";
+const FIRST_PIN: [u8; 8] = *b"123456\xFF\xFF";
+const SECOND_PIN: [u8; 8] = *b"654321\xFF\xFF";
+const WRONG_PIN: [u8; 8] = *b"000000\xFF\xFF";
 const OK: [u8; 2] = [0x90, 0x00];
 
 /// Makes a card file, uses the card on a board, then on the host again, then on the board again.
@@ -45,7 +45,7 @@ pub(crate) fn there_and_back(firmware: &Path) -> Result<(), MachineError> {
     let mut board = Machine::start(firmware, &flash)?;
     board.tell(Message::PowerOn)?;
     assert_eq!(board.transmit(&sign)?, signature, "the card signs on the board as on the host");
-    let change = [&[0x00, 0x24, 0x00, 0x80, 0x10][..], FIRST_PIN, SECOND_PIN].concat();
+    let change = [&[0x00, 0x24, 0x00, 0x80, 0x10][..], &FIRST_PIN, &SECOND_PIN].concat();
     assert_eq!(board.transmit(&change)?, OK, "CHANGE REFERENCE DATA");
     assert_eq!(board.transmit(&sample::verify(WRONG_PIN))?, [0x63, 0xC2], "a wrong PIN on the board");
     drop(board);
