@@ -2,18 +2,19 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients python unit check bench fuzz golden mutants
+.PHONY: help demo test clients python unit check bench fuzz golden mutants firmware
 
 help:
-	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
-	@echo 'make test    install the client programs (or say what to install), then run every test'
-	@echo 'make unit    the tests that need no client program'
-	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
-	@echo 'make check   formatting, lints, documentation, no_std builds'
-	@echo 'make golden  write the golden trace anew, when behaviour is to change'
-	@echo 'make bench   the figures that README quotes'
-	@echo 'make mutants put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
-	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
+	@echo 'make demo     issue a card and show a session with it; needs nothing but Rust'
+	@echo 'make test     install the client programs (or say what to install), then run every test'
+	@echo 'make unit     the tests that need no client program'
+	@echo 'make python   the tests of the Python package; pyscard and pytest come from PyPI'
+	@echo 'make check    formatting, lints, documentation, no_std builds'
+	@echo 'make golden   write the golden trace anew, when behaviour is to change'
+	@echo 'make bench    the figures that README quotes'
+	@echo 'make mutants  put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
+	@echo 'make firmware the card on an emulated Cortex-M4: scenarios, constant time, sizes; Debian 12 only'
+	@echo 'make fuzz     each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
 	$(CARGO) run --quiet -p vreader --no-default-features -- demo
@@ -41,7 +42,11 @@ check:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+	$(CARGO) fmt --manifest-path firmware/device/Cargo.toml --check
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
+	for features in p384 rsa flash,rsa flash,p384,rsa large-objects,rsa-large; do \
+		$(CARGO) check -p card-sim --no-default-features --features $$features --lib || exit 1; \
+	done
 	$(CARGO) check -p vreader --no-default-features
 
 # The difference that git shows is what the commit has to explain.
@@ -72,3 +77,11 @@ fuzz:
 mutants:
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { echo 'cargo-mutants is missing: cargo install cargo-mutants'; exit 1; }
 	PROPTEST_CASES=40 $(CARGO) mutants --output target --test-package card-sim,vectors --baseline skip --timeout 120
+
+# The card on a microcontroller. The compiler is Debian's, which can make the core library for it without rustup.
+FIRMWARE = $(abspath $(or $(CARGO_TARGET_DIR),target))/firmware
+
+firmware:
+	tools/install-firmware
+	firmware/device/build $(FIRMWARE)
+	$(CARGO) run --quiet -p firmware-host -- $(FIRMWARE)

@@ -117,7 +117,8 @@ impl Secrets {
         while let Some((_, window, place)) = self.find(object, from) {
             let window = Zeroizing::new(window.to_vec());
             self.public.push(window);
-            from = place + 1;
+            // Once more from the same place: another secret may begin there, as a PUK with the digits of the PIN does.
+            from = place;
         }
     }
 
