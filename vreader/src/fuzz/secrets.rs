@@ -213,4 +213,17 @@ mod tests {
         assert_eq!((renewed.found_in(b"ABCDEFGH"), renewed.found_in(&key[4..12])), (puk, nine_a));
         assert_eq!(Secret::Key(KeyReference::PivAuthentication).to_string(), "key 9A");
     }
+    #[test]
+    fn two_secrets_that_begin_alike_are_both_public_where_an_object_holds_the_longer() {
+        let mut store = FlashSize::from_pages(3).unwrap().blank_store();
+        let chuid = ObjectTag::new(0x5F_C102).unwrap();
+        let updates = [
+            Update::Write(Record::ReferenceData(Reference::PivPin), b"\x03123456\xFF\xFF"),
+            Update::Write(Record::ReferenceData(Reference::Puk), b"\x0312345678"),
+        ];
+        store.commit(&updates).unwrap();
+        assert!(Secrets::of(&store).found_in(b"..12345678").is_some());
+        store.commit(&[Update::Write(Record::Object(chuid), b"..12345678")]).unwrap();
+        assert_eq!(Secrets::of(&store).found_in(b"..12345678"), None);
+    }
 }
