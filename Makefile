@@ -2,25 +2,26 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test clients python unit check bench fuzz golden mutants
+.PHONY: help demo test clients python unit check bench fuzz golden mutants firmware
 
 help:
-	@echo 'make demo    issue a card and show a session with it; needs nothing but Rust'
-	@echo 'make test    install the client programs (or say what to install), then run every test'
-	@echo 'make unit    the tests that need no client program'
-	@echo 'make python  the tests of the Python package; pyscard and pytest come from PyPI'
-	@echo 'make check   formatting, lints, documentation, no_std builds'
-	@echo 'make golden  write the golden trace anew, when behaviour is to change'
-	@echo 'make bench   the figures that README quotes'
-	@echo 'make mutants put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
-	@echo 'make fuzz    each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
+	@echo 'make demo     issue a card and show a session with it; needs nothing but Rust'
+	@echo 'make test     install the client programs (or say what to install), then run every test'
+	@echo 'make unit     the tests that need no client program'
+	@echo 'make python   the tests of the Python package; pyscard and pytest come from PyPI'
+	@echo 'make check    formatting, lints, documentation, no_std builds'
+	@echo 'make golden   write the golden trace anew, when behaviour is to change'
+	@echo 'make bench    the figures that README quotes'
+	@echo 'make mutants  put faults into the modules that guard secrets, one at a time; needs cargo-mutants, an hour or two'
+	@echo 'make firmware the card on an emulated Cortex-M4: scenarios, constant time, sizes; Debian 12 only'
+	@echo 'make fuzz     each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
 	$(CARGO) run --quiet -p vreader --no-default-features -- demo
 
 test: clients
 	$(CARGO) test --workspace
-	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --lib
+	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --lib --tests
 	$(CARGO) test -p vreader --no-default-features --test golden
 	vreader/python/run-tests
 
@@ -39,8 +40,13 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+	$(CARGO) fmt --manifest-path firmware/device/Cargo.toml --check
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
+	for features in p384 rsa flash,rsa flash,p384,rsa large-objects,rsa-large; do \
+		$(CARGO) check -p card-sim --no-default-features --features $$features --lib || exit 1; \
+	done
 	$(CARGO) check -p vreader --no-default-features
 
 # The difference that git shows is what the commit has to explain.
@@ -52,16 +58,30 @@ bench: clients
 	$(CARGO) bench -p benches --no-fail-fast
 
 SECONDS ?= 60
-FUZZ_TARGETS = pcsc_wire
+FUZZ_TARGETS = apdu apdu_sequence card_file pcsc_wire tlv
 
+# Each target begins with its seeds, the corpus in vectors/fuzz, and what earlier runs left in fuzz/corpus.
 fuzz:
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz'; exit 1; }
-	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --bin seeds
-	for target in $(FUZZ_TARGETS); do \
+	$(CARGO) run --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --example seeds
+	@for target in $(FUZZ_TARGETS); do \
+		echo "$$target for $(SECONDS) seconds"; \
 		$(CARGO) +nightly fuzz run --target-dir target/fuzz --sanitizer none $$target -- \
-			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || exit 1; \
+			-max_total_time=$(SECONDS) -rss_limit_mb=512 -timeout=20 || { \
+			echo "Finding in $$target. Its input is the newest file in fuzz/artifacts/$$target; play it again with"; \
+			echo "  cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example replay -- $$target FILE"; \
+			exit 1; \
+		}; \
 	done
 
 mutants:
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { echo 'cargo-mutants is missing: cargo install cargo-mutants'; exit 1; }
 	PROPTEST_CASES=40 $(CARGO) mutants --output target --test-package card-sim,vectors --baseline skip --timeout 120
+
+# The card on a microcontroller. The compiler is Debian's, which can make the core library for it without rustup.
+FIRMWARE = $(abspath $(or $(CARGO_TARGET_DIR),target))/firmware
+
+firmware:
+	tools/install-firmware
+	firmware/device/build $(FIRMWARE)
+	$(CARGO) run --quiet -p firmware-host -- $(FIRMWARE)

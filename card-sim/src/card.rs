@@ -24,11 +24,12 @@ use crate::{
 /// Longest plain data field of a protected command, in bytes: a template with an RSA-4096 block, and more.
 const PLAIN_CAPACITY: usize = 1024;
 
-/// Longest data field of a chained command, in bytes: the facial image (12,710) and more.
-pub const COMMAND_CAPACITY: usize = 16 * 1024;
+/// Longest data field of a chained command, in bytes: the facial image (12,710) and more. Without the feature
+/// `large-objects`, for machines with little memory: every object but images of face and irises.
+pub const COMMAND_CAPACITY: usize = if cfg!(feature = "large-objects") { 16 * 1024 } else { 4 * 1024 };
 
 /// Longest answer, in bytes.
-pub const RESPONSE_CAPACITY: usize = 16 * 1024;
+pub const RESPONSE_CAPACITY: usize = COMMAND_CAPACITY;
 
 const SELECT: u8 = 0xA4;
 const GET_RESPONSE: u8 = 0xC0;

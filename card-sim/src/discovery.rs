@@ -18,7 +18,11 @@ impl PinUsagePolicy {
     /// The policy of the card in this store.
     pub fn load(store: &impl Store) -> Result<Self, StoreError> {
         let mut discovery = heapless::Vec::<u8, 64>::new();
-        store.read(Record::Object(ObjectTag::DISCOVERY), &mut discovery)?;
+        match store.read(Record::Object(ObjectTag::DISCOVERY), &mut discovery) {
+            // Three times as long as part 1, 3.3.2, makes it: it says nothing.
+            Err(StoreError::BufferTooSmall) => return Ok(Self::default()),
+            read => read?,
+        };
         let policy = Reader::new(&discovery)
             .expect(TEMPLATE)
             .and_then(|template| Reader::new(template).find(PIN_USAGE_POLICY))

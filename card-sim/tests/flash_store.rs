@@ -382,3 +382,37 @@ fn a_flash_in_ruins_is_no_danger() {
     println!("{opened} opened, {refused} refused");
     assert!(opened > 100 && refused > 100);
 }
+
+/// Found by the fuzzer: a byte that changes in the free words behind the log moves the end of the log, and where that
+/// leaves no room to compact, the card worked for a while and then was lost for good.
+#[test]
+fn a_changed_byte_behind_the_log_is_refused_if_it_leaves_no_room() {
+    let mut store = blank(4);
+    let large = [Update::Write(Record::Profile, [0x5A; 1000].as_slice())];
+    let small = [Update::Write(Record::RetryCounter(Reference::PivPin), [3].as_slice())];
+    store.commit(&large).unwrap();
+    let (mut works, mut refused) = (0, 0);
+    for _ in 0..120 {
+        store.commit(&[Update::Write(Record::Profile, &[0xA5; 96])]).unwrap();
+        let image = store.image().unwrap();
+        let end = image.iter().rposition(|byte| *byte != 0xFF).unwrap() / 4 * 4;
+        for distance in [8, 400, 850] {
+            let mut changed = image.to_vec();
+            let Some(cell) = changed.get_mut(end + distance).filter(|cell| **cell == 0xFF) else { continue };
+            *cell = 0xD2;
+            let mut store = FlashStore::open(MemoryFlash::from_image(&changed), Reads::Memory).unwrap();
+            if store.with_image(audit) != Ok(Ok(())) {
+                refused += 1;
+                continue;
+            }
+            works += 1;
+            for _ in 0..60 {
+                store.commit(&large).unwrap();
+                store.commit(&small).unwrap();
+            }
+            assert_eq!(store.with_image(audit), Ok(Ok(())));
+        }
+    }
+    println!("{works} work, {refused} refused");
+    assert!(works > 30 && refused > 3);
+}

@@ -213,3 +213,17 @@ fn a_puk_is_not_taken_for_a_pin() {
     assert_eq!(support::send(&mut card, &encode(0, 0x20, 0, 0x80, PUK, None)).1, 0x63C2);
     assert_eq!(support::send(&mut card, &encode(0, 0x20, 0, 0x81, PUK, None)).1, 0x6A88);
 }
+
+/// Found by the fuzzer: the object was written, and the answer was an error.
+#[test]
+fn a_discovery_object_that_is_too_long_is_kept_and_enables_nothing() {
+    let mut card = support::card();
+    support::authenticate_administrator(&mut card);
+    let mut object = support::discovery().1;
+    object[1] = 0x7E;
+    object[18] = 0x60;
+    object.extend([0x00; 108]);
+    assert_eq!(support::send(&mut card, &encode(0, 0xDB, 0x3F, 0xFF, &object, None)), (vec![], 0x9000));
+    assert_eq!(support::hex(&mut card, "00CB3FFF035C017E00"), (object, 0x9000));
+    assert_eq!(support::hex(&mut card, "00200000").1, 0x6A88);
+}

@@ -1,9 +1,28 @@
-//! What the fuzz targets share with their seeds and with the replay of findings.
+//! What the fuzz targets share with their seeds, with the replay of findings, and with the tests that play both.
 //!
 //! A target is one module here with two functions: `play` runs one input and panics if anything is harmed by it, `seeds`
 //! gives the inputs to begin with. An input is bytes, and every bytes are an input.
+//!
+//! | target | an input is |
+//! |---|---|
+//! | [`apdu`] | a state of the card and one command |
+//! | [`apdu_sequence`] | commands, proofs, resets and losses of power |
+//! | [`card_file`] | changes to a card file |
+//! | [`pcsc_wire`] | what clients do to the PC/SC socket |
+//! | [`tlv`] | bytes for every reader and writer of the crate `apdu` |
+//!
+//! What must hold of a card after every command is judged by [`vreader::fuzz::Guard`].
 
+pub mod apdu;
+pub mod apdu_sequence;
+mod card;
+pub mod card_file;
+pub mod corpus;
+mod input;
+mod material;
 pub mod pcsc_wire;
+mod step;
+pub mod tlv;
 
 /// A target by its name.
 pub struct Target {
@@ -12,9 +31,21 @@ pub struct Target {
     /// Runs one input; a panic is a finding.
     pub play: fn(&[u8]),
     /// What to begin with.
-    pub seeds: fn() -> Vec<(&'static str, Vec<u8>)>,
+    pub seeds: fn() -> Vec<(String, Vec<u8>)>,
 }
 
 /// All targets.
-pub const TARGETS: [Target; 1] =
-    [Target { name: "pcsc_wire", play: pcsc_wire::play, seeds: pcsc_wire::seeds }];
+pub const TARGETS: [Target; 5] = [
+    Target { name: "apdu", play: apdu::play, seeds: apdu::seeds },
+    Target { name: "apdu_sequence", play: apdu_sequence::play, seeds: apdu_sequence::seeds },
+    Target { name: "card_file", play: card_file::play, seeds: card_file::seeds },
+    Target { name: "pcsc_wire", play: pcsc_wire::play, seeds: pcsc_wire::seeds },
+    Target { name: "tlv", play: tlv::play, seeds: tlv::seeds },
+];
+
+impl Target {
+    /// The target of this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        const { &TARGETS }.iter().find(|target| target.name == name)
+    }
+}

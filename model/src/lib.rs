@@ -101,6 +101,7 @@ pub struct Violation {
 
 const SUCCESS: u16 = 0x9000;
 const NOT_SATISFIED: u16 = 0x6982;
+const TOO_LONG: u16 = 0x6A84;
 
 impl Model {
     /// A card that holds this, after a reset.
@@ -172,7 +173,12 @@ impl Model {
         if command.class.is_chained() {
             return self.judge_part(&command, data, status);
         }
+        let chained = self.volatile.chain.is_some();
         let (command_data, next) = self.whole(&command);
+        if chained && status == TOO_LONG {
+            // How long a chain may be is the card's to say, before anybody asks what it wants.
+            return must(data.is_empty(), "a refusal carries no data");
+        }
         // SP 800-73-5 part 1, table 5, "PIN always"; clients read objects between VERIFY and the signature.
         self.volatile.next.fresh = next.fresh && command.instruction == 0xCB;
         let request = Request::new(&command, &command_data);

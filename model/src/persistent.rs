@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use apdu::tlv_ber::{Reader, Tag};
+
 /// Key references of the reference data (SP 800-73-5 part 1, table 4).
 pub const GLOBAL_PIN: u8 = 0x00;
 /// The PIN of the PIV application.
@@ -38,12 +40,14 @@ impl Persistent {
         self.references.contains_key(&reference) && (reference != GLOBAL_PIN || self.global_pin_enabled())
     }
 
+    /// What the Discovery Object says, if it is one: longer than this it is none.
     pub(crate) fn global_pin_enabled(&self) -> bool {
+        let discovery = self.objects.get(&0x7E).filter(|object| object.len() <= 64);
         let policy = |object: &Vec<u8>| {
-            let at = object.windows(3).position(|bytes| bytes == [0x5F, 0x2F, 0x02])?;
-            object.get(at + 3).copied()
+            let template = Reader::new(object).expect(Tag::new(0x7E)).ok()?;
+            Reader::new(template).find(Tag::new(0x5F2F)).ok()??.first().copied()
         };
-        self.objects.get(&0x7E).and_then(policy).is_some_and(|first| first & 0x20 != 0)
+        discovery.and_then(policy).is_some_and(|first| first & 0x20 != 0)
     }
 
     /// A comparison spends a try before it happens.

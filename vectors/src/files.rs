@@ -9,6 +9,14 @@ pub fn own(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
+/// The scenario files, in the order of their names.
+pub fn scenarios() -> std::io::Result<Vec<PathBuf>> {
+    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(own("scenarios"))?.collect();
+    let mut paths: Vec<_> = entries?.iter().map(std::fs::DirEntry::path).collect();
+    paths.sort();
+    Ok(paths)
+}
+
 /// A path for people: files of this crate without what is before the crate's folder.
 pub(crate) fn shown(path: &Path) -> String {
     let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path);

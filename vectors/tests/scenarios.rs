@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::PathBuf;
-
 use card_sim::refusal::{Rule, rules};
 use common::{RefusedBy, TestCard};
 use vectors::files;
@@ -14,20 +12,12 @@ fn outside_of_scenarios() -> [&'static Rule; 2] {
     [&rules::UNPOWERED, &rules::MEMORY_FAILURE]
 }
 
-/// The scenario files in the order of their names.
-fn scenario_files() -> Vec<PathBuf> {
-    let folder = std::fs::read_dir(files::own("scenarios")).expect("the folder with the scenarios");
-    let mut paths: Vec<_> = folder.map(|entry| entry.expect("an entry of the folder").path()).collect();
-    paths.sort();
-    assert!(paths.iter().all(|path| path.extension().is_some_and(|it| it == "scn")), "{paths:?}");
-    paths
-}
-
 #[test]
 fn every_scenario_runs_as_written_and_every_rule_refuses_something() {
     let refused_by = RefusedBy::default();
     let mut total = Report::default();
-    for path in scenario_files() {
+    for path in files::scenarios().expect("the folder with the scenarios") {
+        assert!(path.extension().is_some_and(|it| it == "scn"), "{}", path.display());
         let script = Script::load(&path, &files::own("cards")).unwrap_or_else(|error| panic!("{error}"));
         let report = run(&script, |values| TestCard::new(values, &refused_by));
         println!("{}: {} scenarios, {} exchanges", script.title, report.scenarios, report.exchanges);

@@ -72,11 +72,19 @@ fn our_own_trace_is_answered_as_it_says() {
 
 #[test]
 fn traces_of_other_cards_do_no_harm() {
+    // Recorded with a card of `vreader card new`, which has other keys.
+    assert!(harmless(&files::own("traces")) > 100);
     let Some(folder) = files::shared("client-traces").unwrap_or_else(|error| panic!("{error}")) else {
         return;
     };
+    let sent = harmless(&folder);
+    println!("{sent} commands of ../shared/vectors/client-traces sent");
+}
+
+/// Sends all traces in a folder; gives the number of commands.
+fn harmless(folder: &Path) -> usize {
     let mut sent = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
+    for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let exchanges = load(&path);
         let report = replay(&exchanges, false);
@@ -84,5 +92,5 @@ fn traces_of_other_cards_do_no_harm() {
         sent += exchanges.len();
     }
     assert!(sent > 0, "{} holds no traces", folder.display());
-    println!("{sent} commands of ../shared/vectors/client-traces sent");
+    sent
 }

@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod crypto;
 pub mod emulated;
+pub mod fuzz;
 pub mod image;
 pub mod inspect;
 pub mod issue;

@@ -1,4 +1,4 @@
-//! Elliptic curves P-256 and P-384 on the RustCrypto crates, and the DER form of a signature.
+//! Elliptic curves P-256 and P-384 (feature `p384`) on the RustCrypto crates, and the DER form of a signature.
 //!
 //! Follows FIPS 186-5 (ECDSA, key generation by testing candidates: A.2.2), RFC 6979 (nonce) and SP 800-56A 5.7.1.2
 //! (ECC CDH: the shared x-coordinate). Points are uncompressed (SEC 1, 2.3.3) and checked to lie on the curve.
@@ -13,9 +13,12 @@ use p256::{
         sec1::{FromSec1Point, ModulusSize, ToSec1Point},
     },
 };
+#[cfg(feature = "p384")]
 use p384::NistP384;
 use rand_core::CryptoRng;
-use sha2::{Sha256, Sha384};
+use sha2::Sha256;
+#[cfg(feature = "p384")]
+use sha2::Sha384;
 use zeroize::Zeroizing;
 
 use super::CryptoError;
@@ -38,6 +41,7 @@ pub(super) fn generate(
         rng.fill_bytes(candidate);
         let valid = match algorithm {
             AsymmetricAlgorithm::EccP256 => secret::<NistP256>(candidate).is_ok(),
+            #[cfg(feature = "p384")]
             AsymmetricAlgorithm::EccP384 => secret::<NistP384>(candidate).is_ok(),
             _ => return Err(CryptoError::Unsupported),
         };
@@ -51,6 +55,7 @@ pub(super) fn generate(
 pub(super) fn public_key(key: &PrivateKey) -> Result<PublicKey, CryptoError> {
     match key.algorithm() {
         AsymmetricAlgorithm::EccP256 => public_point::<NistP256>(scalar(key)?),
+        #[cfg(feature = "p384")]
         AsymmetricAlgorithm::EccP384 => public_point::<NistP384>(scalar(key)?),
         _ => Err(CryptoError::Unsupported),
     }
@@ -68,14 +73,19 @@ pub(super) fn sign(key: &PrivateKey, digest: &[u8], signature: &mut [u8]) -> Res
     if s.len() != size {
         return Err(CryptoError::InvalidInput);
     }
-    if key.algorithm() == AsymmetricAlgorithm::EccP256 {
-        let secret = Zeroizing::new(secret::<NistP256>(scalar(key)?)?.to_nonzero_scalar());
-        let (halves, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(&secret, digest, &[]);
-        copy_halves(&halves, r, s);
-    } else {
-        let secret = Zeroizing::new(secret::<NistP384>(scalar(key)?)?.to_nonzero_scalar());
-        let (halves, _) = sign_prehashed_rfc6979::<NistP384, Sha384>(&secret, digest, &[]);
-        copy_halves(&halves, r, s);
+    match key.algorithm() {
+        AsymmetricAlgorithm::EccP256 => {
+            let secret = Zeroizing::new(secret::<NistP256>(scalar(key)?)?.to_nonzero_scalar());
+            let (halves, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(&secret, digest, &[]);
+            copy_halves(&halves, r, s);
+        }
+        #[cfg(feature = "p384")]
+        AsymmetricAlgorithm::EccP384 => {
+            let secret = Zeroizing::new(secret::<NistP384>(scalar(key)?)?.to_nonzero_scalar());
+            let (halves, _) = sign_prehashed_rfc6979::<NistP384, Sha384>(&secret, digest, &[]);
+            copy_halves(&halves, r, s);
+        }
+        _ => return Err(CryptoError::Unsupported),
     }
     Ok(())
 }
@@ -84,6 +94,7 @@ pub(super) fn ecdh(key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<
     check_ecdh_lengths(key.algorithm(), point, shared)?;
     match key.algorithm() {
         AsymmetricAlgorithm::EccP256 => agree::<NistP256>(scalar(key)?, point, shared),
+        #[cfg(feature = "p384")]
         AsymmetricAlgorithm::EccP384 => agree::<NistP384>(scalar(key)?, point, shared),
         _ => Err(CryptoError::Unsupported),
     }

@@ -7,9 +7,11 @@
 use alloc::boxed::Box;
 
 use crypto_bigint::{
-    BoxedUint, Odd, U1024, U1536, U2048, Uint, Word,
+    BoxedUint, Odd, U1024, Uint, Word,
     modular::{FixedMontyForm, FixedMontyParams},
 };
+#[cfg(feature = "rsa-large")]
+use crypto_bigint::{U1536, U2048};
 use rsa::{
     RsaPrivateKey,
     traits::{PrivateKeyParts, PublicKeyParts},
@@ -21,7 +23,9 @@ use super::{CryptoError, Join};
 /// A key's CRT values, in the width of its primes.
 pub(super) enum Crt {
     Rsa2048(Box<Values<{ U1024::LIMBS }>>),
+    #[cfg(feature = "rsa-large")]
     Rsa3072(Box<Values<{ U1536::LIMBS }>>),
+    #[cfg(feature = "rsa-large")]
     Rsa4096(Box<Values<{ U2048::LIMBS }>>),
 }
 
@@ -30,7 +34,9 @@ impl Crt {
     pub(super) fn new(key: &RsaPrivateKey) -> Result<Self, CryptoError> {
         Ok(match key.n_bits_precision() {
             2048 => Self::Rsa2048(Box::new(Values::new(key)?)),
+            #[cfg(feature = "rsa-large")]
             3072 => Self::Rsa3072(Box::new(Values::new(key)?)),
+            #[cfg(feature = "rsa-large")]
             4096 => Self::Rsa4096(Box::new(Values::new(key)?)),
             _ => return Err(CryptoError::Unsupported),
         })
@@ -40,7 +46,9 @@ impl Crt {
     pub(super) fn power<J: Join>(&self, input: &BoxedUint) -> Result<BoxedUint, CryptoError> {
         match self {
             Self::Rsa2048(values) => values.power::<J>(input),
+            #[cfg(feature = "rsa-large")]
             Self::Rsa3072(values) => values.power::<J>(input),
+            #[cfg(feature = "rsa-large")]
             Self::Rsa4096(values) => values.power::<J>(input),
         }
     }

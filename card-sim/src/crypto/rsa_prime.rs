@@ -46,17 +46,19 @@ pub const fn is_exponent(exponent: u32) -> bool {
 pub(super) fn prime_bits(algorithm: AsymmetricAlgorithm) -> Result<u32, CryptoError> {
     match algorithm {
         AsymmetricAlgorithm::Rsa2048 => Ok(1024),
+        #[cfg(feature = "rsa-large")]
         AsymmetricAlgorithm::Rsa3072 => Ok(1536),
+        #[cfg(feature = "rsa-large")]
         AsymmetricAlgorithm::Rsa4096 => Ok(2048),
-        AsymmetricAlgorithm::EccP256 | AsymmetricAlgorithm::EccP384 => Err(CryptoError::Unsupported),
+        _ => Err(CryptoError::Unsupported),
     }
 }
 
 /// A new key of an RSA `algorithm`; `J` does its two searches.
 ///
 /// # Errors
-/// [`CryptoError::Unsupported`] for an elliptic curve, [`CryptoError::InvalidInput`] for an exponent that
-/// [`is_exponent`] refuses; `rng` is then untouched.
+/// [`CryptoError::Unsupported`] for an elliptic curve and for a size that is not built in,
+/// [`CryptoError::InvalidInput`] for an exponent that [`is_exponent`] refuses; `rng` is then untouched.
 pub fn generate<J: Join>(
     algorithm: AsymmetricAlgorithm,
     exponent: u32,

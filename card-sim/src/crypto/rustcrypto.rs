@@ -12,10 +12,6 @@ use super::{Crypto, CryptoError, ecc, symmetric};
 use super::{cache::KeyCache, rsa_prime, rsa_raw::Prepared};
 use crate::key::{AsymmetricAlgorithm, PrivateKey, PublicKey, SymmetricKey};
 
-/// How many RSA keys stay prepared: as many as the PIV application has for everyday use. One takes some 10 KB of heap.
-#[cfg(feature = "rsa")]
-const PREPARED: usize = 4;
-
 /// How two independent pieces of work are done. The card starts no thread; a host may lend it one.
 pub trait Join {
     /// Does both.
@@ -33,16 +29,19 @@ impl Join for OneAfterAnother {
 }
 
 /// Cryptography by the RustCrypto crates. `J` does the two halves of RSA's work, which belong to the two primes.
-pub struct Portable<J> {
+///
+/// So many RSA `KEYS` stay prepared: as many as the PIV application has for everyday use, or fewer where memory is
+/// scarce. One takes some 10 KB of heap.
+pub struct Portable<J, const KEYS: usize = 4> {
     #[cfg(feature = "rsa")]
-    rsa: KeyCache<Prepared, PREPARED>,
+    rsa: KeyCache<Prepared, KEYS>,
     join: PhantomData<fn() -> J>,
 }
 
 /// Cryptography by the RustCrypto crates, in one thread.
 pub type RustCrypto = Portable<OneAfterAnother>;
 
-impl<J> Default for Portable<J> {
+impl<J, const KEYS: usize> Default for Portable<J, KEYS> {
     fn default() -> Self {
         Self {
             #[cfg(feature = "rsa")]
@@ -52,7 +51,7 @@ impl<J> Default for Portable<J> {
     }
 }
 
-impl<J: Join> Crypto for Portable<J> {
+impl<J: Join, const KEYS: usize> Crypto for Portable<J, KEYS> {
     fn generate(
         &mut self,
         algorithm: AsymmetricAlgorithm,

@@ -11,6 +11,9 @@ use super::flash::{PAGE_SIZE, WORD_SIZE};
 /// Words of a page that hold entries.
 const PAGE_WORDS: u32 = 1022;
 
+/// Most words at the begin of a page that belong to an entry of the page before: those of the longest entry.
+const MAX_PREFIX: u32 = 256;
+
 /// Words of a page before them: its place in the log, and the compaction that is under way.
 const PAGE_HEADER: usize = 2;
 
@@ -26,17 +29,20 @@ pub fn audit(flash: &[u8]) -> Result<(), Unsound> {
     let pages = u32::try_from(flash.0.len() / PAGE_SIZE).map_err(|_| Unsound)?;
     let (first, last) = used_pages(flash, pages)?;
     let mut at = Position { page: first.turn, word: first.first_entry };
+    let mut room = Room::new(pages, at).ok_or(Unsound)?;
     flash.require(pages, Position { page: first.turn, word: 0 }, first.first_entry, 0)?;
     loop {
         let word = flash.get(pages, at)?;
         if word == ERASED {
             break;
         }
-        let next = at.skip(entry_length(flash, pages, at, word)?);
+        let length = entry_length(flash, pages, at, word)?;
+        room.pass(word, length);
+        let next = at.skip(length);
         if next.page > last {
             // It may end where the last page ends, and not beyond.
             if next.page == last.saturating_add(1) && next.word == 0 {
-                return Ok(());
+                return room.check(next);
             }
             return Err(Unsound);
         }
@@ -44,11 +50,55 @@ pub fn audit(flash: &[u8]) -> Result<(), Unsound> {
             // An entry that was taken back is single words of zeros now, and the page still says where it ended.
             let first_entry = first_entry(flash, pages, next.page)?;
             flash.require(pages, next, first_entry.checked_sub(next.word).ok_or(Unsound)?, 0)?;
+            room.turn(Position { word: first_entry, ..next });
         }
         at = next;
     }
     let rest = PAGE_WORDS.checked_sub(at.word).ok_or(Unsound)?;
-    if at.page == last { flash.require(pages, at, rest, ERASED) } else { Err(Unsound) }
+    if at.page != last {
+        return Err(Unsound);
+    }
+    flash.require(pages, at, rest, ERASED)?;
+    room.check(at)
+}
+
+/// Whether the log can make room for itself: it erases its first page when it has copied what is in use there to its end,
+/// and must never reach that page from behind.
+///
+/// That crate's documentation, "Compaction", proves it of all that the store writes. Words that changed behind the end of the
+/// log look like a write that was cut, and move the end to where there was no room for one.
+struct Room {
+    begin: Position,
+    /// Words in use before this page, and a word for each page that is erased.
+    copied: u32,
+    /// Words between the begin and the furthest end that leaves room.
+    furthest: u32,
+    window: u32,
+}
+
+impl Room {
+    fn new(pages: u32, begin: Position) -> Option<Self> {
+        let window = pages.checked_sub(1)?.checked_mul(PAGE_WORDS)?.checked_sub(MAX_PREFIX)?;
+        Some(Self { begin, copied: 0, furthest: window, window })
+    }
+
+    /// An entry that begins with `word`.
+    fn pass(&mut self, word: u32, length: u32) {
+        if word & 0b111 == 0b101 {
+            self.copied = self.copied.saturating_add(length);
+        }
+    }
+
+    /// The first entry of the next page.
+    fn turn(&mut self, first: Position) {
+        self.copied = self.copied.saturating_add(1);
+        let end = self.window.saturating_add(first.since(self.begin)).saturating_sub(self.copied);
+        self.furthest = self.furthest.min(end);
+    }
+
+    fn check(&self, end: Position) -> Result<(), Unsound> {
+        if end.since(self.begin) <= self.furthest { Ok(()) } else { Err(Unsound) }
+    }
 }
 
 /// Whether some page begins like one that a store wrote. Tells a damaged card file from a file of another kind.
@@ -127,7 +177,7 @@ fn page_header(flash: Words<'_>, pages: u32, number: u32) -> Result<Option<PageH
         return Ok(None);
     }
     let (cycle, first_entry) = (bits(place, 0, 16), bits(place, 16, 9));
-    let sound = bits(place, 27, 5) == (place | 0xF800_0000).count_zeros() && first_entry <= 256;
+    let sound = bits(place, 27, 5) == (place | 0xF800_0000).count_zeros() && first_entry <= MAX_PREFIX;
     let turn = cycle.checked_mul(pages).and_then(|turn| turn.checked_add(number)).ok_or(Unsound)?;
     if sound { Ok(Some(PageHeader { turn, first_entry })) } else { Err(Unsound) }
 }
@@ -147,6 +197,12 @@ impl Position {
             Some(word) => Self { page: self.page.saturating_add(1), word },
             None => Self { word, ..self },
         }
+    }
+
+    /// Words from an earlier one to this one.
+    fn since(self, earlier: Self) -> u32 {
+        let pages = self.page.saturating_sub(earlier.page);
+        pages.saturating_mul(PAGE_WORDS).saturating_add(self.word).saturating_sub(earlier.word)
     }
 }
 

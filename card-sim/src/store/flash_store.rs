@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Record, Store, StoreError, Update,
+    checksum::Crc32,
     directory::{self, Directory, DirectoryError, Entry, FRAGMENT, keys_needed},
     flash::{Flash, PAGE_SIZE, PAGES, WORD_SIZE, page_range},
 };
@@ -160,9 +161,16 @@ impl<F: Flash> Store for FlashStore<F> {
         }
         let Some(entry) = mounted.directory.find(number) else { return Ok(false) };
         let index = Index::new(&mounted.log).map_err(|_| StoreError::Medium)?;
-        let contents = index.contents(&mounted.log, entry).map_err(|_| StoreError::Medium)?;
-        out.extend_from_slice(&contents).map_err(|_| StoreError::BufferTooSmall)?;
-        Ok(true)
+        let before = out.len();
+        let mut fits = true;
+        let shown = index.show(&mounted.log, entry, |piece| fits &= out.extend_from_slice(piece).is_ok());
+        let result = match shown {
+            Ok(()) if fits => return Ok(true),
+            Ok(()) => Err(StoreError::BufferTooSmall),
+            Err(_) => Err(StoreError::Medium),
+        };
+        out.truncate(before);
+        result
     }
 
     fn commit(&mut self, updates: &[Update<'_>]) -> Result<(), StoreError> {
@@ -349,9 +357,9 @@ impl Survey {
         let mut named = Vec::with_capacity(index.handles.len());
         named.push(DIRECTORY_KEY);
         for entry in directory.entries() {
-            let contents = index.contents(log, entry)?;
-            if reads == Reads::Memory {
-                mirror.0.push((entry.number, contents));
+            match reads {
+                Reads::Memory => mirror.0.push((entry.number, index.contents(log, entry)?)),
+                Reads::Flash => index.show(log, entry, |_| ())?,
             }
             named.extend(entry.keys());
         }
@@ -395,28 +403,37 @@ impl Index {
 
     /// The contents of a record, if they are those that were written.
     fn contents<F: Flash>(&self, log: &Log<F>, entry: &Entry) -> Result<Zeroizing<Vec<u8>>, MountError> {
+        // Its full capacity at once: a buffer that grew would leave copies behind.
+        let mut contents = Zeroizing::new(Vec::with_capacity(usize::from(entry.length)));
+        self.show(log, entry, |piece| contents.extend_from_slice(piece))?;
+        Ok(contents)
+    }
+
+    /// Shows the contents of a record piece by piece, and says in the end whether they are those that were written.
+    fn show<F: Flash>(
+        &self,
+        log: &Log<F>,
+        entry: &Entry,
+        mut see: impl FnMut(&[u8]),
+    ) -> Result<(), MountError> {
         if Record::is_counter(entry.number) {
-            let mut value = self.value(log, entry.number)?;
+            let value = self.value(log, entry.number)?;
             let length = value.len().checked_sub(COUNTER_CHECKSUM).ok_or(DAMAGED_RECORD)?;
             let (contents, found) = value.split_at_checked(length).ok_or(DAMAGED_RECORD)?;
             let [_, expected @ ..] = directory::checksum(entry.number, contents).to_be_bytes();
-            if found != expected {
-                return Err(DAMAGED_RECORD);
-            }
-            value.truncate(length);
-            return Ok(value);
+            see(contents);
+            return if found == expected { Ok(()) } else { Err(DAMAGED_RECORD) };
         }
-        // Its full capacity at once: a buffer that grew would leave copies behind.
-        let mut contents = Zeroizing::new(Vec::with_capacity(usize::from(entry.length)));
+        let mut length = 0_usize;
+        let mut checksum = Crc32::new().update(&entry.number.to_be_bytes());
         for key in entry.keys() {
-            contents.extend_from_slice(&self.value(log, key)?);
+            let piece = self.value(log, key)?;
+            length = length.saturating_add(piece.len());
+            checksum = checksum.update(&piece);
+            see(&piece);
         }
-        let whole = contents.len() == usize::from(entry.length);
-        if whole && directory::checksum(entry.number, &contents) == entry.checksum {
-            Ok(contents)
-        } else {
-            Err(DAMAGED_RECORD)
-        }
+        let whole = length == usize::from(entry.length) && checksum.finish() == entry.checksum;
+        if whole { Ok(()) } else { Err(DAMAGED_RECORD) }
     }
 }
 

@@ -8,26 +8,26 @@ mod support;
 
 mod event;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use card_sim::{
     Card,
     crypto::RustCrypto,
-    key::KeyReference,
-    object::CONTAINERS,
     platform::{Parts, Platform},
     reference::Reference,
     store::{FlashStore, MemoryFlash, Reads, Record, Store, Update},
 };
 use chacha20::ChaCha20Rng;
 use event::{Cut, Event};
-use model::{ManagementKey, Model, persistent::Persistent};
+use model::{ManagementKey, Model};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use support::{
     MANAGEMENT_KEY, contents,
     cut_flash::{CutFlash, Power},
-    object, on, personalise, send,
+    object, on,
+    persistent::persistent,
+    personalise, send,
 };
 
 /// Whether the card lets its Global PIN be used.
@@ -109,30 +109,6 @@ impl System {
         let found = self.model.persistent();
         assert!(states.contains(found), "{command:02X?}: {found:?} is neither old nor new");
         true
-    }
-}
-
-/// What is in a store.
-fn persistent(store: &impl Store) -> Persistent {
-    let read = |record| {
-        let mut out = heapless::Vec::<u8, 20_000>::new();
-        store.read(record, &mut out).unwrap().then(|| out.to_vec())
-    };
-    let references =
-        [Reference::GlobalPin, Reference::PivPin, Reference::Puk].into_iter().filter_map(|reference| {
-            let data = read(Record::ReferenceData(reference))?;
-            let left = read(Record::RetryCounter(reference))?[0];
-            let value = data[1..].try_into().unwrap();
-            Some((reference.to_byte(), model::persistent::Reference { value, left, total: data[0] }))
-        });
-    let objects = CONTAINERS.iter().filter_map(|row| Some((row.tag.get(), read(Record::Object(row.tag))?)));
-    let keys = (0x82..=0x9E)
-        .filter(|byte| *byte != 0x9B)
-        .filter_map(|byte| Some((byte, read(Record::Key(KeyReference::from_byte(byte)?))?[0])));
-    Persistent {
-        references: references.collect(),
-        objects: objects.collect::<BTreeMap<_, _>>(),
-        keys: keys.collect(),
     }
 }
 

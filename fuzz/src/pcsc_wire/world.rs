@@ -27,9 +27,9 @@ use super::{
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How much more memory there may be in use after a script than after the first: queues and maps keep some room, and the
+/// How much more memory there may be in use after a script than after a first session: queues and maps keep some room, and the
 /// world its trace.
-const ROOM: usize = Recorder::MEMORY + 128 * 1024;
+const ROOM: usize = Recorder::MEMORY + 256 * 1024;
 
 /// Longest wait for the end of what a script began.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -45,6 +45,13 @@ impl TestCard {
         card.power_on();
         Self { card, refused_by: Rc::clone(refused_by) }
     }
+
+    /// The card's flash. Used by the firmware's tests, which include this file.
+    #[allow(dead_code, reason = "each test uses its part")]
+    pub(crate) fn image(&mut self) -> Vec<u8> {
+        let image = self.card.platform().store.image().expect("a flash in memory can be read");
+        image.to_vec()
+    }
 }
 
 impl Target for TestCard {

@@ -8,6 +8,7 @@ mod card_show;
 mod ctl;
 mod demo;
 mod doctor;
+mod fuzz;
 mod option;
 mod run;
 mod serve;
@@ -85,6 +86,8 @@ enum Command {
     Vpcd(vpcd::Arguments),
     /// A session with a card, step by step: identify, lock, unlock, sign
     Demo(demo::Arguments),
+    /// Play hostile commands to a card, and look for what must not happen
+    Fuzz(Box<fuzz::Arguments>),
     /// What this build and this machine can do, and what is missing
     Doctor(doctor::Arguments),
 }
@@ -111,6 +114,7 @@ pub(crate) fn main() -> ExitCode {
         Command::EnterBind(arguments) => return run::enter(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Fuzz(arguments) => return fuzz::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match outcome {

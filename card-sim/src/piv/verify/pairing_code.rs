@@ -13,7 +13,7 @@ use crate::{
     piv::{Context, command::Verify},
     platform::Platform,
     refusal::{Refusal, rules},
-    store::{Record, Store},
+    store::{Record, Store, StoreError},
 };
 
 /// Its key reference.
@@ -47,7 +47,11 @@ fn compare<P: Platform>(context: &mut Context<'_, P>, candidate: &[u8]) -> Resul
         return Err(rules::PAIRING_CODE_FORM.refuse());
     }
     let mut object = Zeroizing::new(heapless::Vec::<u8, 32>::new());
-    context.platform.store.read(Record::Object(ObjectTag::PAIRING_CODE), &mut *object)?;
+    match context.platform.store.read(Record::Object(ObjectTag::PAIRING_CODE), &mut *object) {
+        // Twice as long as part 1, table 44, makes it: it holds no code.
+        Err(StoreError::BufferTooSmall) => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
+        read => read?,
+    };
     let code = Reader::new(&object)
         .expect(Tag::new(0x53))
         .and_then(|contents| Reader::new(contents).expect(Tag::new(0x99)))
