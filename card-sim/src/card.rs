@@ -321,7 +321,7 @@ impl Volatile {
             .first()
             .is_some_and(|class| Class::parse(*class).secure_messaging() != SecureMessaging::None);
         if protected {
-            self.chain.abort();
+            self.interrupt();
             self.session = None;
             self.security.set_paired(false);
         }
