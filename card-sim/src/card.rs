@@ -244,6 +244,7 @@ impl<P: Platform> Card<P> {
 
     /// Runs a protected command. Whatever is refused inside, the answer is a protected one; what is wrong with the
     /// protection itself ends the session.
+    #[inline(never)]
     fn run_protected(&mut self, last: &Command<'_>) -> Result<(), Refusal> {
         let Self { platform, profile, secure_messaging, volatile, refusal, .. } = self;
         let Volatile { application, security, session, chain, response, .. } = volatile;

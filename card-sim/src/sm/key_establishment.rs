@@ -64,6 +64,7 @@ pub fn card_id(certificate: &[u8]) -> [u8; IDENTIFIER_LENGTH] {
 /// Derives the session from the shared secret `z`, an x-coordinate with its leading zeros.
 ///
 /// `None` if a length does not fit the suite.
+#[inline(never)]
 pub fn establish(transcript: &Transcript<'_>, z: &[u8]) -> Option<Established> {
     let suite = transcript.suite;
     let fits = z.len() == suite.curve().size()

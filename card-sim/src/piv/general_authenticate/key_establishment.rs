@@ -25,12 +25,15 @@ use crate::{
 };
 
 /// Longest certificate of a key for secure messaging, in bytes.
-const MAX_CERTIFICATE: usize = 640;
+const MAX_CERTIFICATE: usize = 384;
 
 /// The card's control byte: it has persistent binding for nobody.
 const CONTROL: u8 = 0x00;
 
 /// Makes a session with the host, in place of the one before it, and answers with nonce, cryptogram and certificate.
+///
+/// Not inlined: what it needs of the stack, other commands would have to find too.
+#[inline(never)]
 pub(super) fn run<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GeneralAuthenticate<'_>,
@@ -66,11 +69,8 @@ pub(super) fn run<P: Platform>(
     let Established { cryptogram, session } =
         establish(&transcript, z).ok_or(rules::INPUT_LENGTH.refuse())?;
 
-    let mut answer = Vec::<u8, { 1 + MAX_NONCE + CRYPTOGRAM_LENGTH + MAX_CERTIFICATE }>::new();
-    for part in [&[CONTROL][..], nonce, &cryptogram, &certificate] {
-        answer.extend_from_slice(part)?;
-    }
-    template::append(RESPONSE, &answer, context.response)?;
+    let parts: [&[u8]; 4] = [&[CONTROL], nonce, &cryptogram, &certificate];
+    template::append_parts(RESPONSE, &parts, context.response)?;
     *context.session = Some(session);
     Ok(())
 }

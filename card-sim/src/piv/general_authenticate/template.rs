@@ -48,11 +48,19 @@ impl<'a> Template<'a> {
 
 /// Appends a template with one element.
 pub(super) fn append(tag: Tag, value: &[u8], response: &mut VecView<u8>) -> Result<(), Refusal> {
+    append_parts(tag, &[value], response)
+}
+
+/// Appends a template with one element, whose value are these parts.
+pub(super) fn append_parts(tag: Tag, parts: &[&[u8]], response: &mut VecView<u8>) -> Result<(), Refusal> {
     let full = rules::MEMORY_FULL.refuse();
-    let inner = Header::new(tag, value.len()).ok_or(full)?;
-    let length = inner.len().saturating_add(value.len());
+    let value_length = parts.iter().fold(0_usize, |length, part| length.saturating_add(part.len()));
+    let inner = Header::new(tag, value_length).ok_or(full)?;
+    let length = inner.len().saturating_add(value_length);
     response.extend_from_slice(Header::new(TEMPLATE, length).ok_or(full)?.as_slice())?;
     response.extend_from_slice(inner.as_slice())?;
-    response.extend_from_slice(value)?;
+    for part in parts {
+        response.extend_from_slice(part)?;
+    }
     Ok(())
 }
