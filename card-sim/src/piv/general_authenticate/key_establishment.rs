@@ -17,9 +17,7 @@ use crate::{
     sm::{
         CipherSuite,
         cipher_suite::{MAX_NONCE, MAX_SECRET},
-        key_establishment::{
-            CRYPTOGRAM_LENGTH, Established, IDENTIFIER_LENGTH, Transcript, card_id, establish,
-        },
+        key_establishment::{Established, IDENTIFIER_LENGTH, Transcript, card_id, establish},
     },
     store::{Record, Store},
 };
