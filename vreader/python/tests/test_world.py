@@ -80,6 +80,17 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert slots(vreader_world) == [("vreader 00 00", "card")]
 
 
+def test_a_card_is_turned_over(vreader_world: World) -> None:
+    contact = vreader_world.list()[0]
+    vreader_world.set_interface("contactless")
+    antenna = vreader_world.list()[0]
+    assert (contact.interface, antenna.interface) == ("contact", "contactless")
+    assert antenna.atr.startswith("3B8") and antenna.atr != contact.atr
+    assert antenna.events == contact.events + 2
+    with pytest.raises(Refused, match="no reader"):
+        vreader_world.set_interface("contact", "Gate")
+
+
 def test_a_card_that_loses_its_power_in_a_write_is_whole_afterwards(vreader_world: World) -> None:
     need("pkcs11-tool")
     for kind in ("torn", "half", "clean"):
