@@ -65,7 +65,7 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert card.atr.startswith("3B")
     assert card.atr in says(vreader_world, "opensc-tool", "--atr").replace(":", "").upper()
     vreader_world.remove()
-    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False)
+    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False, "contact")
     assert "Card not present" in says(vreader_world, "opensc-tool", "--atr")
     first = None
     for _ in range(2):
