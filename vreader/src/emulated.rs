@@ -5,7 +5,7 @@ use std::path::Path;
 use card_sim::{
     Card, OpenError,
     object::ObjectTag,
-    personalise::{Personalisation, PersonaliseError, ReferenceData},
+    personalise::{Finger, Personalisation, PersonaliseError, ReferenceData},
     platform::{Parts, Platform},
     profile::Profile,
     refusal::Rule,
@@ -121,7 +121,7 @@ fn describe_open(error: OpenError) -> &'static str {
 fn describe_personalise(error: PersonaliseError) -> String {
     match error {
         PersonaliseError::Reference(reference) => {
-            format!("the PIN or PUK with key reference {:02X} is malformed", reference.to_byte())
+            format!("the PIN, PUK or finger with key reference {:02X} is malformed", reference.to_byte())
         }
         PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
         PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
@@ -141,11 +141,13 @@ fn personalise(
 ) -> Result<(), EmulatedError> {
     let objects: Vec<(ObjectTag, &[u8])> =
         issued.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
+    let fingers: Vec<Finger<'_>> = issued.fingers.iter().map(|minutiae| Finger { minutiae, tries }).collect();
     let contents = Personalisation {
         profile,
         pin: ReferenceData { value: &issued.pin, tries },
         puk: ReferenceData { value: &issued.puk, tries },
         global_pin: issued.global_pin.as_ref().map(|value| ReferenceData { value, tries }),
+        fingers: &fingers,
         card_verifiable_certificate: issued.card_verifiable_certificate.as_deref(),
         management_key: &issued.management_key,
         keys: &issued.keys,

@@ -18,8 +18,8 @@ use vreader::{
     emulated::EmulatedCard,
     image::{FlashSize, ImageError},
     issue::{
-        self, DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, Features,
-        GlobalPin, IssuedCard, Request, SecureMessaging, VirtualContact,
+        self, DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, Features, Finger,
+        GlobalPin, IssuedCard, OnCardComparison, Request, SecureMessaging, VirtualContact,
     },
 };
 use zeroize::Zeroizing;
@@ -27,8 +27,8 @@ use zeroize::Zeroizing;
 use super::{
     Failure, Outcome,
     option::{
-        Rank, parse_algorithm, parse_management_algorithm, parse_profile, parse_rank, parse_suite,
-        parse_virtual_contact,
+        Rank, parse_algorithm, parse_finger, parse_management_algorithm, parse_profile, parse_rank,
+        parse_suite, parse_virtual_contact,
     },
     print, print_json,
 };
@@ -73,6 +73,12 @@ pub(super) struct Arguments {
     /// The Global PIN's digits, 6 to 8
     #[arg(long, value_name = "DIGITS", default_value = DEFAULT_GLOBAL_PIN, requires = "global_pin")]
     global_pin_value: String,
+    /// On-card biometric comparison with both fingers of the sample person, which are printed
+    #[arg(long)]
+    occ: bool,
+    /// A finger to enrol in place of the sample person's, the primary one first: minutiae in hex (x, y, type and direction)
+    #[arg(long = "finger", value_name = "HEX", value_parser = parse_finger, requires = "occ")]
+    fingers: Vec<Finger>,
     /// Number of retired key-management keys with certificates, 0 to 20
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     retired: u8,
@@ -116,6 +122,9 @@ struct Made<'a> {
     secure_messaging: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pairing_code: Option<&'a str>,
+    /// Primary and secondary finger, as they are presented.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fingers: Vec<String>,
     exported: Vec<PathBuf>,
 }
 
@@ -156,7 +165,13 @@ fn features(arguments: &Arguments) -> Features {
         pin: Zeroizing::new(arguments.global_pin_value.clone()),
         primary: rank == Rank::Primary,
     });
-    Features { secure_messaging, virtual_contact: arguments.vci, global_pin, retired_keys: arguments.retired }
+    Features {
+        secure_messaging,
+        virtual_contact: arguments.vci,
+        global_pin,
+        on_card_comparison: arguments.occ.then(|| OnCardComparison { fingers: arguments.fingers.clone() }),
+        retired_keys: arguments.retired,
+    }
 }
 
 /// The key that was given, or as many bytes of the sample key as the algorithm takes.
@@ -212,6 +227,7 @@ fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) ->
         management_key_algorithm: symmetric_name(arguments.management_algorithm),
         secure_messaging: arguments.sm.map(suite_name),
         pairing_code: issued.pairing_code.as_ref().map(|code| code.as_str()),
+        fingers: issued.fingers.iter().map(hex::encode_upper).collect(),
         exported,
     };
     if arguments.json {
@@ -245,6 +261,9 @@ fn in_words(arguments: &Arguments, made: &Made<'_>) -> String {
     if arguments.global_pin.is_some() {
         let pin = known(arguments.global_pin_value != DEFAULT_GLOBAL_PIN, DEFAULT_GLOBAL_PIN);
         let _ = writeln!(text, "  Global PIN {pin}");
+    }
+    for (which, finger) in ["primary", "secondary"].iter().zip(&made.fingers) {
+        let _ = writeln!(text, "  {which} finger {finger}");
     }
     for path in &made.exported {
         let _ = writeln!(text, "  wrote {}", path.display());

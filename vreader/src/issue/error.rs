@@ -104,6 +104,11 @@ pub enum IssueError {
         #[source]
         source: der::Error,
     },
+    /// Fingers that cannot be enrolled.
+    #[error(
+        "on-card comparison takes one or two fingers of 12 to 60 minutiae, three bytes each (x, y, type and direction)"
+    )]
+    Fingers,
     /// A FASC-N could not be encoded.
     #[error("could not encode the FASC-N")]
     Fascn(#[from] FascnError),

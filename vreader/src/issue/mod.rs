@@ -15,7 +15,7 @@
 //! | [`person`], [`fascn`], [`uuid`] | the holder and the card's numbers |
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
-//! | `biometric`, `fingerprint`, `face` | biometric containers |
+//! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
@@ -36,6 +36,7 @@ mod jpeg;
 mod key_history;
 mod name;
 pub(crate) mod oid;
+mod on_card_comparison;
 pub mod person;
 pub mod pki;
 mod portrait;
@@ -68,12 +69,13 @@ use self::{
     public_key::subject_public_key_info,
     randomness::Randomness,
     security_object::Covered,
-    tlv::{WRAPPING, element, elements},
+    tlv::{WRAPPING, element, elements, long_element},
 };
 pub use self::{
     date::Date,
     error::IssueError,
-    features::{Features, GlobalPin, SecureMessaging, VirtualContact},
+    features::{Features, GlobalPin, OnCardComparison, SecureMessaging, VirtualContact},
+    on_card_comparison::Finger,
     person::{CardNumbers, Person},
     pki::{Authority, Pki},
     request::{
@@ -103,6 +105,8 @@ pub struct IssuedCard {
     pub puk: Zeroizing<[u8; reference::LENGTH]>,
     /// Global PIN, padded with `FF`, if the card has one.
     pub global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
+    /// Primary and secondary finger of on-card comparison, if the card has it.
+    pub fingers: Vec<Finger>,
     /// The code that opens the virtual contact interface, if the card asks for one.
     pub pairing_code: Option<Zeroizing<String>>,
     /// The certificate of key `04`, if the card has secure messaging.
@@ -235,7 +239,9 @@ impl Plan {
             contents.extend(certificate_tag(key.reference).map(|tag| (tag, certificate)));
         }
         progress(Step::Objects);
-        contents.extend(self.data_objects(request, &pki, crypto)?);
+        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
+        let fingers = request.features.fingers(&minutiae);
+        contents.extend(self.data_objects(request, &minutiae, &pki, crypto)?);
         let secure_messaging = self.secure_messaging(request, &pki, crypto)?;
         let (secure_messaging, card_verifiable_certificate) = match secure_messaging {
             Some((key, cvc::Certified { certificate, signer })) => {
@@ -260,6 +266,7 @@ impl Plan {
             pin: self.pin,
             puk: self.puk,
             global_pin: self.global_pin,
+            fingers,
             pairing_code: self.pairing_code,
             card_verifiable_certificate,
             pki,
@@ -342,24 +349,28 @@ impl Plan {
     fn data_objects(
         &self,
         request: &Request,
+        minutiae: &[u8],
         pki: &Pki,
         crypto: &mut dyn Crypto,
     ) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
         let Self { person, numbers, expires, .. } = self;
         let signer = &pki.content_signer;
         let life = (self.issued, self.expires);
-        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
         let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
         let mut objects = vec![
             (tag::CCC, ccc::card_capability_container(numbers)),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
-            (tag::FINGERPRINTS, biometric::container(fingers, &minutiae, numbers, life, signer, crypto)?),
+            (tag::FINGERPRINTS, biometric::container(fingers, minutiae, numbers, life, signer, crypto)?),
             (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
             (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history::key_history(request.features.retired_keys)),
         ];
+        if let Some(comparison) = &request.features.on_card_comparison {
+            let templates = on_card_comparison::information_templates(comparison.count());
+            objects.push((tag::BIT_GROUP, templates));
+        }
         let covered: Vec<Covered<'_>> = objects
             .iter()
             .map(|(tag, contents)| Covered { container: container(*tag).id, contents })
@@ -390,6 +401,7 @@ pub(crate) mod tag {
     pub(crate) const SECURE_MESSAGING_SIGNER: u32 = 0x5F_C122;
     pub(crate) const PAIRING_CODE: u32 = 0x5F_C123;
     pub(crate) const DISCOVERY: u32 = 0x7E;
+    pub(crate) const BIT_GROUP: u32 = 0x7F61;
 }
 
 /// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
@@ -424,9 +436,13 @@ fn container(tag: u32) -> &'static Container {
     Container::find(tag).expect("every issued object is in the table of containers")
 }
 
-/// The object as GET DATA answers it: wrapped in `53`, but Discovery in its own tag.
+/// The object as GET DATA answers it: wrapped in `53`, but the two templates in tags of their own.
 fn complete(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
     let tag = container(tag).tag;
-    let outer = if tag == ObjectTag::DISCOVERY { tag::DISCOVERY.to_le_bytes()[0] } else { WRAPPING };
-    (tag, element(outer, contents))
+    let object = match tag {
+        ObjectTag::DISCOVERY => element(0x7E, contents),
+        ObjectTag::BIT_GROUP => long_element(0x7F61, contents),
+        _ => element(WRAPPING, contents),
+    };
+    (tag, object)
 }
