@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn finger(minutiae: u8) -> Vec<u8> {
-        (0..minutiae).flat_map(|n| [n * 10, n * 3, 0x40 | (n * 5 & 0x3F)]).collect()
+        (0..minutiae).flat_map(|n| [n * 10, n * 3, 0x40 | ((n * 5) & 0x3F)]).collect()
     }
 
     #[test]

@@ -75,9 +75,7 @@ pub(crate) struct SecurityStatus {
 
 #[derive(Default)]
 struct ApplicationStatus {
-    pin: bool,
-    primary_finger: bool,
-    secondary_finger: bool,
+    verified: Verified,
     administrator: bool,
     /// The pairing code was verified in this session of secure messaging.
     paired: bool,
@@ -85,6 +83,14 @@ struct ApplicationStatus {
     next: OneShot,
     /// The same for the command that runs now.
     now: OneShot,
+}
+
+/// Which reference data of the application is verified.
+#[derive(Default)]
+struct Verified {
+    pin: bool,
+    primary_finger: bool,
+    secondary_finger: bool,
 }
 
 /// What is good for one command.
@@ -101,11 +107,11 @@ impl SecurityStatus {
         match rule {
             AccessRule::Always => true,
             AccessRule::Never => false,
-            AccessRule::Pin => self.application.pin || self.global_pin,
+            AccessRule::Pin => self.application.verified.pin || self.global_pin,
             AccessRule::PinOrOcc => {
                 self.permits(AccessRule::Pin)
-                    || self.application.primary_finger
-                    || self.application.secondary_finger
+                    || self.application.verified.primary_finger
+                    || self.application.verified.secondary_finger
             }
             AccessRule::PinOrOccAlways => self.application.now.verified,
             AccessRule::Vci => self.channel.virtual_contact,
@@ -185,20 +191,20 @@ impl SecurityStatus {
     pub(crate) fn verified(&self, reference: Reference) -> bool {
         match reference {
             Reference::GlobalPin => self.global_pin,
-            Reference::PivPin => self.application.pin,
+            Reference::PivPin => self.application.verified.pin,
             Reference::Puk => false,
-            Reference::PrimaryFinger => self.application.primary_finger,
-            Reference::SecondaryFinger => self.application.secondary_finger,
+            Reference::PrimaryFinger => self.application.verified.primary_finger,
+            Reference::SecondaryFinger => self.application.verified.secondary_finger,
         }
     }
 
     pub(crate) fn set_verified(&mut self, reference: Reference, verified: bool) {
         let status = match reference {
             Reference::GlobalPin => &mut self.global_pin,
-            Reference::PivPin => &mut self.application.pin,
+            Reference::PivPin => &mut self.application.verified.pin,
             Reference::Puk => return,
-            Reference::PrimaryFinger => &mut self.application.primary_finger,
-            Reference::SecondaryFinger => &mut self.application.secondary_finger,
+            Reference::PrimaryFinger => &mut self.application.verified.primary_finger,
+            Reference::SecondaryFinger => &mut self.application.verified.secondary_finger,
         };
         *status = verified;
         self.application.next.verified = verified;

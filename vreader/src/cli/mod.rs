@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
 //! error. An error says what was tried, what was found and what to do.
 
+mod apdu;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -82,6 +83,8 @@ enum Command {
     Trace(trace::Command),
     #[command(name = vreader::run::bind::ENTER, hide = true)]
     EnterBind(run::EnterArguments),
+    /// Send commands to a card, plain or under secure messaging
+    Apdu(Box<apdu::Arguments>),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
     /// A session with a card, step by step: identify, lock, unlock, sign
@@ -112,6 +115,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Ctl(arguments) => ctl::run(arguments),
         Command::Trace(command) => return trace::run(&command),
         Command::EnterBind(arguments) => return run::enter(&arguments),
+        Command::Apdu(arguments) => return apdu::run(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Fuzz(arguments) => return fuzz::run(&arguments),

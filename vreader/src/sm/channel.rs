@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     cvc::{CardVerifiableCertificate, CvcError, SignerContainer},
-    transport::{Answer, Transport, in_pieces},
+    transport::{Answer, Transport, whole_answer},
 };
 use crate::issue::tlv::{element, elements};
 
@@ -165,7 +165,7 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
         let mut data = Buffer::default();
         data.extend_from_slice(parsed.data).map_err(|_| SmError::Command)?;
         self.session.protect_command(header, parsed.ne() > 0, &mut *data).map_err(SmError::Protection)?;
-        let answer = in_pieces(self.transport, &protected(header, &data)).map_err(SmError::Transport)?;
+        let answer = whole_answer(self.transport, &protected(header, &data)).map_err(SmError::Transport)?;
         if !answer.is_success() {
             return Err(SmError::Ended(answer.status));
         }
@@ -175,7 +175,7 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
     }
 }
 
-/// The protected command in its extended form, which [`in_pieces`] cuts.
+/// The protected command in its extended form, which [`whole_answer`] cuts.
 fn protected([instruction, p1, p2]: [u8; 3], data: &[u8]) -> Vec<u8> {
     let header = [0x0C, instruction, p1, p2];
     match u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes() {
@@ -189,7 +189,7 @@ fn success<T: Transport>(
     step: &'static str,
     command: &[u8],
 ) -> Result<Answer, SmError<T::Error>> {
-    let answer = in_pieces(transport, command).map_err(SmError::Transport)?;
+    let answer = whole_answer(transport, command).map_err(SmError::Transport)?;
     if answer.is_success() { Ok(answer) } else { Err(SmError::Refused { step, status: answer.status }) }
 }
 

@@ -27,4 +27,4 @@ pub mod transport;
 mod verify;
 
 pub use channel::{SecureChannel, SmError};
-pub use transport::{Answer, Local, Transport};
+pub use transport::{Answer, Local, Transport, whole_answer};

@@ -16,6 +16,7 @@ mod serve;
 mod vreader;
 mod world;
 
+mod apdu;
 mod attachment;
 mod events;
 mod opensc_tool;
