@@ -101,16 +101,15 @@ impl Situation {
                 }
             }
         }
-        all.retain(Self::can_be);
+        all.retain(|situation| situation.can_be());
         all
     }
 
-    fn can_be(&self) -> bool {
+    fn can_be(self) -> bool {
         let antenna = self.interface == Interface::Contactless;
         // Pairing is for cards that ask for it.
         let channel = self.channel != Channel::Paired || self.policy == Policy::Pairing;
         let proof = match self.proved {
-            Proved::Nothing => true,
             Proved::Administrator => !antenna,
             Proved::Before(0x00 | 0x80) => !antenna || self.policy.has_virtual_contact(),
             // The pairing would have to be given up between the PIN and the command.
@@ -119,7 +118,7 @@ impl Situation {
                     || self.policy == Policy::Open
                     || self.policy == Policy::Pairing && self.channel != Channel::Unpaired
             }
-            Proved::Before(_) | Proved::JustNow(_) => true,
+            Proved::Nothing | Proved::Before(_) | Proved::JustNow(_) => true,
         };
         let known = match self.proved {
             Proved::Before(reference) | Proved::JustNow(reference) => {
@@ -131,7 +130,7 @@ impl Situation {
     }
 
     /// The same as the standard sees it.
-    pub(crate) fn truth(&self) -> Truth {
+    pub(crate) fn truth(self) -> Truth {
         let sm = self.channel != Channel::Plain;
         let vci = match self.policy {
             Policy::PinOnly | Policy::NoVci => false,

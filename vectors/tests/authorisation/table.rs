@@ -29,6 +29,7 @@ pub(crate) struct Row {
 }
 
 /// What is true of the moment in which something is done.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the standard's conditions")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Truth {
     pub(crate) antenna: bool,
