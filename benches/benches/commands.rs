@@ -11,7 +11,7 @@ use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
     issue::{Request, issue},
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
 };
 
 /// GET DATA of the CHUID, which every client sends.
@@ -30,7 +30,7 @@ fn commands(criterion: &mut Criterion) {
     let request = Request { seed: Some(1), ..Request::default() };
     let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {}).expect("a sample card");
     let mut card = EmulatedCard::in_memory(&PIV, 3, &issued).expect("it fits");
-    card.power_on();
+    card.power_on(Interface::Contact);
     for (name, command) in [
         ("SELECT", &[0x00, 0xA4, 0x04, 0x00, 0x05, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00][..]),
         ("VERIFY without data", &[0x00, 0x20, 0x00, 0x80]),

@@ -14,7 +14,7 @@ use vreader::{
     emulated::EmulatedCard,
     image::{Durability, FileStore, FlashSize},
     issue::{IssuedCard, Request, issue},
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
 };
 
 /// VERIFY of a PIN that is wrong.
@@ -62,7 +62,7 @@ fn make(file: &Path, issued: &IssuedCard) {
 
 /// Microseconds of a VERIFY that fails: one transaction of the flash. The tries are given back outside the measurement.
 fn failing_verify(card: &mut EmulatedCard) -> f64 {
-    card.power_on();
+    card.power_on(Interface::Contact);
     let mut times: Vec<f64> = (0..400)
         .map(|_| {
             let store = &mut card.card().platform().parts().store;

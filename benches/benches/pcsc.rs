@@ -25,7 +25,7 @@ use benches::{
 use pcsc::State;
 use vreader::{
     attach::vpcd::{Endpoint, Plug, reader_name},
-    reader::{InsertedCard, ReaderSettings},
+    reader::{InsertedCard, Interface, ReaderSettings},
     run::{World, WorldSettings},
 };
 
@@ -156,7 +156,7 @@ impl InsertedCard for Answers {
         &[0x3B, 0x80, 0x01, 0x81]
     }
 
-    fn power_on(&mut self) {}
+    fn power_on(&mut self, _: Interface) {}
 
     fn power_off(&mut self) {}
 

@@ -11,7 +11,10 @@ use std::{
 };
 
 use vpicc::VSmartCard;
-use vreader::{attach::vpcd::DEFAULT_PORT, reader::InsertedCard};
+use vreader::{
+    attach::vpcd::DEFAULT_PORT,
+    reader::{InsertedCard, Interface},
+};
 
 use crate::{
     client::wait_for,
@@ -83,7 +86,7 @@ impl VSmartCard for Plain {
     }
 
     fn power_on(&mut self) {
-        self.0.power_on();
+        self.0.power_on(Interface::Contact);
     }
 
     fn power_off(&mut self) {

@@ -19,7 +19,7 @@ use crate::{
     inspect::Contents,
     issue::IssuedCard,
     random::{self, CardRng},
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
 };
 
 /// The host's platform: a generator, a store in memory or in a file, the host's cryptography.
@@ -247,9 +247,9 @@ impl InsertedCard for EmulatedCard {
         if self.mute { &[] } else { self.card.atr() }
     }
 
-    fn power_on(&mut self) {
+    fn power_on(&mut self, interface: Interface) {
         self.recover();
-        self.card.power_on();
+        self.card.power_on_through(interface);
     }
 
     fn power_off(&mut self) {

@@ -50,7 +50,7 @@ fn every_suite_with_and_without_an_intermediate_certificate() {
         for intermediate in [false, true] {
             let issued = issued(suite, intermediate, None);
             let mut card = card(&issued);
-            card.power_on();
+            card.power_on(Interface::Contact);
             let mut transport = Local(&mut card);
             let mut channel = SecureChannel::establish(
                 &mut transport,
@@ -99,7 +99,7 @@ fn cards_that_are_not_to_be_trusted() {
     let refused = |mut issued: IssuedCard, authorities: &[Certificate], spoil: fn(&mut IssuedCard)| {
         spoil(&mut issued);
         let mut card = card(&issued);
-        card.power_on();
+        card.power_on(Interface::Contact);
         let crypto = &mut DefaultCrypto::default();
         SecureChannel::establish(&mut Local(&mut card), authorities, crypto, &mut rng()).err().unwrap()
     };
@@ -143,7 +143,7 @@ fn cards_that_are_not_to_be_trusted() {
     ));
     // No secure messaging at all.
     let mut plain = card(&other);
-    plain.power_on();
+    plain.power_on(Interface::Contact);
     let crypto = &mut DefaultCrypto::default();
     let none = SecureChannel::establish(&mut Local(&mut plain), &[], crypto, &mut rng()).err().unwrap();
     assert!(none.to_string().contains("vreader card new --sm cs2"), "{none}");

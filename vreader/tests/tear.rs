@@ -16,7 +16,7 @@ use vreader::{
     emulated::EmulatedCard,
     image::{Durability, FlashSize, PowerCut, Tear, format},
     issue::{DEFAULT_MANAGEMENT_KEY, Request, issue},
-    reader::{InsertedCard, ManageError, ReaderSettings},
+    reader::{InsertedCard, Interface, ManageError, ReaderSettings},
     run::{CardSource, DEFAULT_READER, ReadersError, SlotReport, WorldSettings},
     trace::What,
 };
@@ -75,7 +75,7 @@ fn card(image: &[u8], file: Option<&Path>) -> EmulatedCard {
         EmulatedCard::with_store(format::open(image, Reads::Memory).unwrap().store).unwrap()
     };
     card.seed(1);
-    card.power_on();
+    card.power_on(Interface::Contact);
     card
 }
 
@@ -116,7 +116,7 @@ fn tear_everywhere(command: &[u8], in_file: bool, check: fn(&Seen, &Seen)) {
                 drop(card);
                 card = EmulatedCard::open_with(&path, Durability::Process).unwrap();
             }
-            card.power_on();
+            card.power_on(Interface::Contact);
             assert!(!card.atr().is_empty());
             check(&before, &look(&mut card));
             works(&mut card);
@@ -187,7 +187,7 @@ fn an_order_waits_for_its_write() {
     // Nothing is written here, and the card is switched off and on.
     assert_eq!(card.transmit(TRIES), [0x63, 0xC3]);
     card.power_off();
-    card.power_on();
+    card.power_on(Interface::Contact);
     assert_eq!(card.transmit(TRIES), [0x63, 0xC3]);
     assert_eq!(card.transmit(WRONG_PIN), SILENCE);
     card.reset();
@@ -208,7 +208,7 @@ fn an_order_to_a_dead_card_is_for_its_next_life() {
             assert!(card.cut_power(PowerCut::default()));
             assert_eq!(card.transmit(TRIES), SILENCE, "the order gives it no power");
             card.power_off();
-            card.power_on();
+            card.power_on(Interface::Contact);
             let tries = card.transmit(TRIES);
             assert_eq!(card.transmit(WRONG_PIN), SILENCE);
             card.reset();
@@ -291,7 +291,7 @@ impl InsertedCard for Foreign {
     fn atr(&self) -> &[u8] {
         &[0x3B, 0x80, 0x01, 0x81]
     }
-    fn power_on(&mut self) {}
+    fn power_on(&mut self, _: Interface) {}
     fn power_off(&mut self) {}
     fn reset(&mut self) {}
     fn transmit(&mut self, _: &[u8]) -> Vec<u8> {

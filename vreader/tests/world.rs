@@ -13,7 +13,7 @@ use card_sim::profile::PIV;
 use vreader::{
     World,
     attach::pcsc::{RemoteCard, RemoteError},
-    reader::ReaderSettings,
+    reader::{Interface, ReaderSettings},
     run::{CardSource, ReadersError, WorldSettings},
     trace::{self, Secrets, Side, Status, What},
 };
@@ -97,6 +97,39 @@ fn hands_are_seen_when_they_are_done() {
     assert!(matches!(world.insert(), Err(ReadersError::Ambiguous(_))));
     let error = RemoteCard::connect(world.socket(), "Gate").err().unwrap().to_string();
     assert!(error.contains("no reader has this name"), "{error}");
+}
+
+#[test]
+fn a_card_is_turned_over() {
+    let world = World::start().unwrap();
+    let mut card = connect(&world);
+    let contact = world.readers().list().remove(0);
+    assert_eq!(contact.interface, Interface::Contact);
+    world.set_interface(Interface::Contactless).unwrap();
+    assert!(matches!(card.transmit(SELECT), Err(RemoteError::Refused { code: 0x8010_0069, .. })));
+    let antenna = world.readers().list().remove(0);
+    assert_eq!((antenna.interface, antenna.events), (Interface::Contactless, contact.events + 2));
+    assert!(antenna.atr.starts_with("3B8") && antenna.atr != contact.atr, "{}", antenna.atr);
+
+    // SP 800-73-5 part 1, table 2, and part 2, table 2: what a card without secure messaging does through its antenna.
+    let mut card = connect(&world);
+    let mut status = |command: &[u8]| {
+        let answer = card.transmit(command).unwrap();
+        u16::from_be_bytes([answer[answer.len() - 2], answer[answer.len() - 1]])
+    };
+    assert_eq!(status(SELECT), 0x9000);
+    assert_eq!(status(CHUID) & 0xFF00, 0x6100);
+    assert_eq!(status(&[0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x05, 0x00]), 0x6982);
+    assert_eq!(status(&verify(b"123456")), 0x6982);
+    assert_eq!(status(&[0x00, 0xDB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x02]), 0x6A81);
+    assert_eq!(status(&[0x00, 0x47, 0x00, 0x9A, 0x05, 0xAC, 0x03, 0x80, 0x01, 0x11]), 0x6A81);
+
+    // A card that lies beside the reader comes back to the other side of it.
+    world.remove().unwrap();
+    world.set_interface(Interface::Contact).unwrap();
+    world.insert().unwrap();
+    assert_eq!(world.readers().list().remove(0).atr, contact.atr);
+    session(&world, b"123456");
 }
 
 fn verify_status(world: &World) -> Status {

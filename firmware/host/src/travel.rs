@@ -9,7 +9,7 @@ use vreader::{
     image::FlashSize,
     inspect::{Counter, inspect},
     issue::{Request, issue},
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
 };
 
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) fn there_and_back(firmware: &Path) -> Result<(), MachineError> {
     let issued = issue(&Request::default(), &mut DefaultCrypto::default(), &mut |_| ()).expect("a card");
     let mut host =
         EmulatedCard::create(&path, FlashSize::DEFAULT, &profile::PIV, 3, &issued).expect("a card file");
-    host.power_on();
+    host.power_on(Interface::Contact);
     let signature = host.transmit(&sign);
     assert!(signature.ends_with(&OK), "the host's card signs");
     drop(host);
@@ -57,7 +57,7 @@ pub(crate) fn there_and_back(firmware: &Path) -> Result<(), MachineError> {
     assert!(report.problems.is_empty(), "`vreader card show` finds problems: {report}");
     assert_eq!(report.pin, Counter { tries_left: 2, tries_total: 3 }, "the board's try");
     let mut host = EmulatedCard::open(&path).expect("the board's flash is a card file");
-    host.power_on();
+    host.power_on(Interface::Contact);
     assert_eq!(host.transmit(&sample::verify(FIRST_PIN)), [0x63, 0xC1], "the old PIN on the host");
     assert_eq!(host.transmit(&sign), signature, "the card signs on the host as on the board");
     drop(host);

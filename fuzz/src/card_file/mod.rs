@@ -23,7 +23,7 @@ use vreader::{
     fuzz::{Finding, Guard},
     image::Durability,
     inspect,
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
 };
 
 use self::change::{Change, byte_of};
@@ -146,7 +146,7 @@ fn names(folder: &Path) -> Vec<String> {
 /// none.
 fn use_card(mut card: EmulatedCard, chosen: bool) {
     let mut guard = Guard::new(&card.card().platform().parts().store);
-    card.power_on();
+    card.power_on(Interface::Contact);
     let pin_and_pin = [&PIN[..], b"654321\xFF\xFF"].concat();
     let puk_and_pin = [&PUK[..], PIN].concat();
     let mut commands = vec![

@@ -65,7 +65,7 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert card.atr.startswith("3B")
     assert card.atr in says(vreader_world, "opensc-tool", "--atr").replace(":", "").upper()
     vreader_world.remove()
-    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False)
+    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False, "contact")
     assert "Card not present" in says(vreader_world, "opensc-tool", "--atr")
     first = None
     for _ in range(2):
@@ -78,6 +78,17 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert serial(vreader_world) != first
     vreader_world.reset()
     assert slots(vreader_world) == [("vreader 00 00", "card")]
+
+
+def test_a_card_is_turned_over(vreader_world: World) -> None:
+    contact = vreader_world.list()[0]
+    vreader_world.set_interface("contactless")
+    antenna = vreader_world.list()[0]
+    assert (contact.interface, antenna.interface) == ("contact", "contactless")
+    assert antenna.atr.startswith("3B8") and antenna.atr != contact.atr
+    assert antenna.events == contact.events + 2
+    with pytest.raises(Refused, match="no reader"):
+        vreader_world.set_interface("contact", "Gate")
 
 
 def test_a_card_that_loses_its_power_in_a_write_is_whole_afterwards(vreader_world: World) -> None:

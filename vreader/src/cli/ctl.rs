@@ -8,13 +8,14 @@ use std::{
 use vreader::{
     attach::pcsc::SOCKET_VARIABLE,
     image::Tear,
+    reader::Interface,
     run::{
         CardSource, DEFAULT_READER, ReaderReport, SlotReport,
         control::{self, Answer, ControlError, Order},
     },
 };
 
-use super::{Failure, Outcome, print, print_if_read, print_json, trace::Form};
+use super::{Failure, Outcome, print, print_if_read, print_json, trace::Form, world::interface};
 
 /// Moves cards and readers of a world that `vreader serve` or `vreader run` made. When it returns, programs in the world
 /// can see what was done.
@@ -81,6 +82,15 @@ enum Move {
         /// Which reader
         reader: Option<String>,
     },
+    /// Turn the card over: its contacts or its antenna; programs see one card leave and another come
+    #[command(after_help = "Example:\n  vreader ctl interface contactless && opensc-tool --atr")]
+    Interface {
+        /// contact or contactless
+        #[arg(value_parser = parse_interface)]
+        interface: Interface,
+        /// Which reader
+        reader: Option<String>,
+    },
     /// The next write of the card loses power, for a demonstration or a test
     ///
     /// The write stops in the middle, and the card with it: its program gets no answer (SCARD_E_NOT_TRANSACTED), other
@@ -110,6 +120,9 @@ enum Move {
         /// The reader has a key-pad, at which somebody enters this PIN
         #[arg(long, value_name = "PIN")]
         pinpad: Option<String>,
+        /// The reader presents cards through their antenna
+        #[arg(long)]
+        contactless: bool,
     },
     /// Unplug a reader, with its card
     RemoveReader {
@@ -179,13 +192,25 @@ fn order(action: Move) -> Result<Order, Failure> {
         Move::Remove { reader } => Order::Remove { reader },
         Move::Swap { reader, card } => Order::Swap { reader, card: from_there(card)? },
         Move::Reset { reader } => Order::Reset { reader },
+        Move::Interface { interface, reader } => Order::Interface { reader, interface },
         Move::Tear { reader, after, kind } => Order::Tear { reader, after, kind },
-        Move::AddReader { name, card, pinpad: pin_pad } => {
-            Order::AddReader { name, card: card.map(from_there).transpose()?, pin_pad }
-        }
+        Move::AddReader { name, card, pinpad: pin_pad, contactless } => Order::AddReader {
+            name,
+            card: card.map(from_there).transpose()?,
+            pin_pad,
+            interface: interface(contactless),
+        },
         Move::RemoveReader { reader } => Order::RemoveReader { reader },
         Move::Stop => Order::Stop {},
     })
+}
+
+fn parse_interface(text: &str) -> Result<Interface, &'static str> {
+    match text {
+        "contact" => Ok(Interface::Contact),
+        "contactless" => Ok(Interface::Contactless),
+        _ => Err("choose contact or contactless"),
+    }
 }
 
 fn parse_tear(text: &str) -> Result<Tear, &'static str> {
@@ -225,7 +250,11 @@ fn in_words(readers: &[ReaderReport]) -> String {
             (false, 1) => ", 1 handle".to_owned(),
             (false, handles) => format!(", {handles} handles"),
         };
-        format!("{number}  {}: {slot}{used}\n", reader.name)
+        let antenna = match reader.interface {
+            Interface::Contact => "",
+            Interface::Contactless => ", contactless",
+        };
+        format!("{number}  {}: {slot}{antenna}{used}\n", reader.name)
     };
     readers.iter().enumerate().map(line).collect()
 }

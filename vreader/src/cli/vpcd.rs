@@ -8,7 +8,7 @@ use vreader::{
     run::CardSource,
 };
 
-use super::Outcome;
+use super::{Outcome, world::interface};
 
 /// Plugs cards into a running pcscd that has Debian's vsmartcard-vpcd. While it runs, lines on standard input move the
 /// cards: insert SLOT, remove SLOT, list, quit.
@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// The port of vpcd's first slot
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// Present the cards through their antenna
+    #[arg(long)]
+    contactless: bool,
     /// Makes new cards, and everything that cards draw at random, repeatable
     #[arg(long)]
     seed: Option<u64>,
@@ -39,7 +42,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         cards.push(Box::new(source.open(seed)?));
     }
     let endpoint = Endpoint { host: arguments.host.clone(), port: arguments.port };
-    let plug = Plug::new(&endpoint, cards, |slot, event| eprintln!("{}", event.in_words(slot)))?;
+    let plug = Plug::through(interface(arguments.contactless), &endpoint, cards, |slot, event| {
+        eprintln!("{}", event.in_words(slot));
+    })?;
     vpcd::run(plug, vpcd::terminal(), &mut io::stdout())?;
     Ok(())
 }

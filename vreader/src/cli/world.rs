@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vreader::{
     attach::pcsc::Slots,
-    reader::{AutoPowerOff, ReaderSettings, Settings},
+    reader::{AutoPowerOff, Interface, ReaderSettings, Settings},
     run::{CardSource, Control, DEFAULT_READER, World, WorldSettings},
     trace::Secrets,
 };
@@ -26,6 +26,9 @@ pub(super) struct WorldArguments {
     /// The readers have a key-pad, at which somebody enters this PIN: programs then ask for none
     #[arg(long, value_name = "PIN")]
     pinpad: Option<String>,
+    /// The readers present their cards through the antenna; `vreader ctl interface` changes it
+    #[arg(long)]
+    contactless: bool,
     /// When a card that no program uses loses its power, and forgets that its PIN was entered: off, 600ms or 5s
     #[arg(long, value_name = "TIME", default_value = "600ms", value_parser = parse_auto_power_off)]
     auto_power_off: AutoPowerOff,
@@ -68,13 +71,18 @@ impl WorldArguments {
 
     fn reader(&self, number: usize) -> ReaderSettings {
         let name = self.readers.get(number).or(self.readers.last()).map_or(DEFAULT_READER, String::as_str);
-        let mut reader = ReaderSettings::new(name);
+        let mut reader = ReaderSettings::new(name).with_interface(interface(self.contactless));
         reader.serial = Some(format!("VR{:06}", number + 1));
         match &self.pinpad {
             Some(pin) => reader.with_pin_pad(pin),
             None => reader,
         }
     }
+}
+
+/// The interface that `--contactless` chooses.
+pub(super) fn interface(contactless: bool) -> Interface {
+    if contactless { Interface::Contactless } else { Interface::Contact }
 }
 
 fn parse_auto_power_off(text: &str) -> Result<AutoPowerOff, &'static str> {

@@ -20,7 +20,7 @@ use super::{Finding, Guard};
 use crate::{
     emulated::{CardStore, EmulatedCard, EmulatedError},
     image::FileStore,
-    reader::InsertedCard,
+    reader::{InsertedCard, Interface},
     run::{CardError, CardSource},
 };
 
@@ -85,7 +85,7 @@ impl Start {
         let store = store.map_err(|_| EmulatedError::Memory(StoreError::Medium))?;
         let mut card = EmulatedCard::with_store(store)?;
         card.seed(self.seed);
-        card.power_on();
+        card.power_on(Interface::Contact);
         if let Some(pin) = &self.pin {
             let command = Zeroizing::new([&[0x00, 0x20, 0x00, 0x80, 0x08], &pin[..]].concat());
             successful(&mut card, &command).map_err(StartError::Pin)?;
@@ -274,7 +274,7 @@ mod tests {
             &[]
         }
 
-        fn power_on(&mut self) {}
+        fn power_on(&mut self, _: Interface) {}
 
         fn power_off(&mut self) {}
 

@@ -2,6 +2,7 @@
 
 use card_sim::refusal::Rule;
 
+use super::Interface;
 use crate::image::PowerCut;
 
 /// A card that can be put into a slot.
@@ -12,13 +13,14 @@ pub trait InsertedCard: Send {
     /// The answer to reset of the interface in use, 2 to 33 bytes. A card with any other number of bytes is mute.
     fn atr(&self) -> &[u8];
 
-    /// Gives the card power. Volatile state is fresh afterwards.
-    fn power_on(&mut self);
+    /// Gives the card power through this interface. Volatile state is fresh afterwards. A card that does not have the
+    /// interface is mute.
+    fn power_on(&mut self, interface: Interface);
 
     /// Takes the power away. Volatile state is gone.
     fn power_off(&mut self);
 
-    /// Warm reset: volatile state is fresh afterwards.
+    /// Warm reset, through the same interface: volatile state is fresh afterwards.
     fn reset(&mut self);
 
     /// Runs one command APDU and returns the response APDU: at least the two status bytes, at most 65,535 bytes. Nothing

@@ -103,6 +103,7 @@ impl Device {
             },
             atr: self.slot.atr().to_vec(),
             protocol: self.slot.protocol(),
+            interface: self.settings.interface,
         }
     }
 
@@ -254,7 +255,7 @@ impl Device {
     pub(super) fn wake(&mut self, how: Wake) -> Result<(), Silent> {
         let before = self.slot.state_bits();
         let was_powered = self.slot.is_powered();
-        let outcome = self.slot.wake(how);
+        let outcome = self.slot.wake(how, self.settings.interface);
         self.changed |= self.slot.state_bits() != before;
         if matches!(outcome, Ok(()) | Err(Silent::Mute)) {
             let atr = self.slot.atr().to_vec();

@@ -44,6 +44,7 @@ mod snapshot;
 mod tests;
 
 pub use card::InsertedCard;
+pub use card_sim::interface::Interface;
 pub use code::{Refusal, ReturnCode};
 pub use lease::{Control, Lease, LeaseId, Removed};
 pub use observe::{Event, Observer, Peer, What};

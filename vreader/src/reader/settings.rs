@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::Interface;
+
 /// Choices that hold for all readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -80,6 +82,8 @@ pub struct ReaderSettings {
     pub serial: Option<String>,
     /// Longest data field of a command, in bytes (dwMaxAPDUDataSize): what makes clients use extended APDUs.
     pub max_apdu_data: u32,
+    /// How it gives cards their power: through their contacts, or through their antenna.
+    pub interface: Interface,
     /// The key-pad, if it has one: clients then leave the PIN to it.
     pub pin_pad: Option<PinPad>,
 }
@@ -92,8 +96,16 @@ impl ReaderSettings {
             vendor: "vreader".into(),
             serial: None,
             max_apdu_data: 0x1_0000,
+            interface: Interface::Contact,
             pin_pad: None,
         }
+    }
+
+    /// The same reader with this interface.
+    #[must_use]
+    pub fn with_interface(mut self, interface: Interface) -> Self {
+        self.interface = interface;
+        self
     }
 
     /// The same reader with a key-pad, at which somebody enters `pin` whenever he is asked.

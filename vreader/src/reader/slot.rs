@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::lease::LeaseId;
-use super::{InsertedCard, MAX_ATR, Protocol, Protocols, ReaderState, ReturnCode, ShareMode, atr};
+use super::{InsertedCard, Interface, MAX_ATR, Protocol, Protocols, ReaderState, ReturnCode, ShareMode, atr};
 use crate::image::PowerCut;
 
 /// Where the card is.
@@ -127,7 +127,7 @@ impl Slot {
     }
 
     /// Makes the card answer to reset. The protocol is open again, whatever comes out.
-    pub(super) fn wake(&mut self, how: Wake) -> Result<(), Silent> {
+    pub(super) fn wake(&mut self, how: Wake, interface: Interface) -> Result<(), Silent> {
         self.protocol = Protocol::Undefined;
         let Seat::Taken(card) = &mut self.seat else { return Err(Silent::NoCard) };
         let warm = how == Wake::Warm && self.powered;
@@ -139,7 +139,7 @@ impl Slot {
             if warm {
                 card.reset();
             } else {
-                card.power_on();
+                card.power_on(interface);
             }
             card.atr().to_vec()
         }))

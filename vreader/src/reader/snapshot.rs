@@ -1,6 +1,6 @@
 //! What everybody may see of a reader, and the bits that say it (`pcsclite.h`).
 
-use super::Protocol;
+use super::{Interface, Protocol};
 
 /// The most bytes that an answer to reset has in PC/SC.
 pub const MAX_ATR: usize = 33;
@@ -20,6 +20,8 @@ pub struct ReaderState {
     pub atr: Vec<u8>,
     /// The card's protocol.
     pub protocol: Protocol,
+    /// How the reader gives cards their power. PC/SC does not tell it; programs guess it from the answer to reset.
+    pub interface: Interface,
 }
 
 impl ReaderState {

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     CardSource, World,
     cards::Shelf,
-    readers::{ReaderReport, Readers},
+    readers::{InterfaceName, ReaderReport, Readers},
 };
 use crate::{
     attach::local::{LocalServer, Serve, SocketError},
     image::{PowerCut, Tear},
-    reader::{InsertedCard, ReaderSettings},
+    reader::{InsertedCard, Interface, ReaderSettings},
     trace::{Event, Recorder},
 };
 
@@ -71,6 +71,14 @@ pub enum Order {
         /// Which reader.
         reader: Option<String>,
     },
+    /// Turn the card over, to its contacts or its antenna.
+    Interface {
+        /// Which reader.
+        reader: Option<String>,
+        /// How the reader gives cards their power.
+        #[serde(with = "InterfaceName")]
+        interface: Interface,
+    },
     /// The next write of the card loses power.
     Tear {
         /// Which reader.
@@ -90,6 +98,9 @@ pub enum Order {
         card: Option<String>,
         /// The PIN that is entered at its key-pad; without it, it has none.
         pin_pad: Option<String>,
+        /// How it gives cards their power.
+        #[serde(with = "InterfaceName", default)]
+        interface: Interface,
     },
     /// Unplug a reader.
     RemoveReader {
@@ -260,12 +271,15 @@ impl Orders {
                 self.readers.swap(&reader, card(wanted)?).map_err(in_words)
             }
             Order::Reset { reader } => self.readers.reset(&find(reader)?).map_err(in_words),
+            Order::Interface { reader, interface } => {
+                self.readers.set_interface(&find(reader)?, interface).map_err(in_words)
+            }
             Order::Tear { reader, after, kind } => {
                 self.readers.tear(&find(reader)?, PowerCut { after, tear: kind }).map_err(in_words)
             }
-            Order::AddReader { name, card: wanted, pin_pad } => {
+            Order::AddReader { name, card: wanted, pin_pad, interface } => {
                 let card = wanted.map(card).transpose()?;
-                let reader = ReaderSettings::new(name);
+                let reader = ReaderSettings::new(name).with_interface(interface);
                 let reader = match pin_pad {
                     Some(pin) => reader.with_pin_pad(pin),
                     None => reader,
@@ -302,7 +316,16 @@ mod tests {
             (r#"{"do":"swap","card":"piv"}"#, Order::Swap { reader: None, card: "piv".into() }),
             (
                 r#"{"do":"add_reader","name":"Desk"}"#,
-                Order::AddReader { name: "Desk".into(), card: None, pin_pad: None },
+                Order::AddReader {
+                    name: "Desk".into(),
+                    card: None,
+                    pin_pad: None,
+                    interface: Interface::Contact,
+                },
+            ),
+            (
+                r#"{"do":"interface","interface":"contactless"}"#,
+                Order::Interface { reader: None, interface: Interface::Contactless },
             ),
             (r#"{"do":"tear"}"#, Order::Tear { reader: None, after: 0, kind: Tear::Torn }),
             (

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     image::PowerCut,
-    reader::{InsertError, InsertedCard, ManageError, ReaderSettings, ReaderState, Service, Snapshot},
+    reader::{
+        InsertError, InsertedCard, Interface, ManageError, ReaderSettings, ReaderState, Service, Snapshot,
+    },
 };
 
 /// The readers of a world.
@@ -37,6 +39,17 @@ pub struct ReaderReport {
     pub handles: u32,
     /// Whether the one handle is exclusive.
     pub exclusive: bool,
+    /// How the reader gives cards their power.
+    #[serde(with = "InterfaceName")]
+    pub interface: Interface,
+}
+
+/// [`Interface`] in JSON: `contact` or `contactless`.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Interface", rename_all = "snake_case")]
+pub(super) enum InterfaceName {
+    Contact,
+    Contactless,
 }
 
 /// What is in a reader.
@@ -101,6 +114,7 @@ impl Readers {
             events: reader.event_counter,
             handles: reader.sharing.unsigned_abs(),
             exclusive: reader.sharing == ReaderState::EXCLUSIVE,
+            interface: reader.interface,
             name: reader.name,
         };
         self.service.snapshot().readers.into_iter().map(report).collect()
@@ -174,6 +188,13 @@ impl Readers {
     /// Resets the card, as another program could: every handle hears of it.
     pub fn reset(&self, reader: &str) -> Result<(), ReadersError> {
         Ok(self.service.reset(reader)?)
+    }
+
+    /// Turns the card over: the reader gives it power through this interface from now on. Programs see a card that leaves and
+    /// one that comes, unless the reader has this interface.
+    pub fn set_interface(&self, reader: &str, interface: Interface) -> Result<(), ReadersError> {
+        let Some(card) = self.service.set_interface(reader, interface)? else { return Ok(()) };
+        Ok(self.service.insert(reader, card)?)
     }
 
     /// The next write of the card loses power, or one to come: the command gets no answer, and the card is dead until it

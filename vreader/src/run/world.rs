@@ -20,7 +20,7 @@ use crate::{
     attach::pcsc::{SOCKET_VARIABLE, Server, Slots, SocketError},
     image::PowerCut,
     random,
-    reader::{InsertedCard, ReaderSettings, Service, Settings},
+    reader::{InsertedCard, Interface, ReaderSettings, Service, Settings},
     trace::{Event, Exchange, Recorder, Secrets, exchanges},
 };
 
@@ -162,6 +162,11 @@ impl World {
     /// Resets the card in the only reader, as another program could.
     pub fn reset(&self) -> Result<(), ReadersError> {
         self.readers.reset(&self.readers.find(None)?)
+    }
+
+    /// Turns the card in the only reader over: to its contacts or its antenna ([`Readers::set_interface`]).
+    pub fn set_interface(&self, interface: Interface) -> Result<(), ReadersError> {
+        self.readers.set_interface(&self.readers.find(None)?, interface)
     }
 
     /// The next write of the card in the only reader loses power ([`Readers::tear`]):

@@ -51,6 +51,26 @@ fn cards_come_and_go_and_programs_see_it_when_ctl_returns() {
 }
 
 #[test]
+fn cards_are_turned_over() {
+    let place = Place::new();
+    let serving = place.serve(&["--contactless"]);
+    let mut raw = Raw::new(&serving.socket, 4);
+    let handle = raw.handle("vreader 00 00");
+    assert_eq!(serving.ctl(&["list"]), "0  vreader 00 00: card, contactless, 1 handle\n");
+    assert_eq!(readers(&serving)[0]["interface"], "contactless");
+    assert_eq!(serving.ctl(&["interface", "contactless"]), "");
+    assert_eq!(raw.status(handle), SUCCESS, "it is there already");
+    assert_eq!(serving.ctl(&["interface", "contact", "0"]), "");
+    assert_eq!(raw.status(handle), REMOVED_CARD);
+    assert_eq!(readers(&serving)[0]["interface"], "contact");
+    assert!(serving.refuses(&["interface", "contact", "Gate"]).contains("no reader \"Gate\""));
+    serving.ctl(&["add-reader", "Gate", "--card", "piv", "--contactless"]);
+    assert_eq!(readers(&serving)[1]["interface"], "contactless");
+    assert_eq!(serving.end_by("TERM"), Some(0));
+    place.is_clean();
+}
+
+#[test]
 fn card_files_are_found_from_where_ctl_is_called_and_locked_while_they_are_in() {
     let place = Place::new();
     for (name, seed) in [("a.card", "1"), ("b.card", "2")] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vreader::{
     attach::pcsc::Slots,
-    reader::{InsertedCard, ReaderSettings},
+    reader::{InsertedCard, Interface, ReaderSettings},
     run::{World, WorldSettings},
 };
 
@@ -19,7 +19,7 @@ impl InsertedCard for EchoCard {
         &ATR
     }
 
-    fn power_on(&mut self) {}
+    fn power_on(&mut self, _: Interface) {}
 
     fn power_off(&mut self) {}
 
@@ -40,7 +40,7 @@ impl InsertedCard for SlowCard {
         &ATR
     }
 
-    fn power_on(&mut self) {}
+    fn power_on(&mut self, _: Interface) {}
 
     fn power_off(&mut self) {}
 

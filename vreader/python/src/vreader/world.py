@@ -23,6 +23,9 @@ CardName = Union[str, "os.PathLike[str]"]
 # What a loss of power leaves of the word or page that was being written.
 Tear = Literal["torn", "half", "clean"]
 
+# How a reader gives cards their power.
+Interface = Literal["contact", "contactless"]
+
 # How long one order waits for events at most; longer waits take several orders.
 _LONGEST_WAIT = 10.0
 
@@ -33,7 +36,7 @@ class Reader:
 
     ``slot`` is ``card``, ``mute_card`` (a card that does not answer to reset), ``empty``, or ``taken_out`` (empty, and the
     card that was in it can be put back). ``atr`` is in hex, empty without a card; ``events`` counts insertions and
-    removals; ``handles`` is how many connections programs have, ``exclusive`` whether the one is exclusive.
+    removals; ``handles`` is how many connections programs have, ``exclusive`` whether the one is exclusive; ``interface`` is ``contact`` or ``contactless``.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Reader:
     events: int
     handles: int
     exclusive: bool
+    interface: Interface
 
 
 # Their names are free of the class, in which `list` is a method.
@@ -65,13 +69,14 @@ class World:
         empty: int = 0,
         readers: Sequence[str] = (),
         pin_pad: Optional[str] = None,
+        contactless: bool = False,
         auto_power_off: Optional[str] = None,
         slots: Optional[int] = None,
         seed: Optional[int] = None,
         trace_file: Optional[PathName] = None,
         program: Optional[PathName] = None,
     ) -> None:
-        words = [find(program), "serve", *["--empty"] * empty]
+        words = [find(program), "serve", *["--empty"] * empty, *["--contactless"] * contactless]
         for card in cards:
             words += ["--card", _card(card)]
         for name in readers:
@@ -159,6 +164,10 @@ class World:
         """Resets the card, as another program could."""
         self._order("reset", reader=reader)
 
+    def set_interface(self, interface: Interface, reader: Optional[str] = None) -> None:
+        """Turns the card over, to its contacts or its antenna: programs see one card leave and another come."""
+        self._order("interface", reader=reader, interface=interface)
+
     def tear(self, reader: Optional[str] = None, *, after: int = 0, kind: Tear = "torn") -> None:
         """Lets the card lose its power in its next write, or ``after`` words and pages later.
 
@@ -169,11 +178,16 @@ class World:
         self._order("tear", reader=reader, after=after, kind=kind)
 
     def add_reader(
-        self, name: str = "vreader", card: Optional[CardName] = None, pin_pad: Optional[str] = None
+        self,
+        name: str = "vreader",
+        card: Optional[CardName] = None,
+        pin_pad: Optional[str] = None,
+        interface: Interface = "contact",
     ) -> Reader:
         """Plugs in a reader, empty without a card; ``pin_pad`` is the PIN that is entered at its key-pad."""
         before = {reader.name for reader in self.list()}
-        after = self._order("add_reader", name=name, card=None if card is None else _card(card), pin_pad=pin_pad)
+        file = None if card is None else _card(card)
+        after = self._order("add_reader", name=name, card=file, pin_pad=pin_pad, interface=interface)
         return next(reader for reader in after if reader.name not in before)
 
     def remove_reader(self, reader: Optional[str] = None) -> None:

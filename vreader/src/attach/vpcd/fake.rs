@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Endpoint, Event};
-use crate::reader::InsertedCard;
+use crate::reader::{InsertedCard, Interface};
 
 /// Far beyond what anything here takes, so that a defect is a failure and no hang.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -126,7 +126,7 @@ impl InsertedCard for Echo {
         Self::ATR
     }
 
-    fn power_on(&mut self) {
+    fn power_on(&mut self, _: Interface) {
         self.note("on");
     }
 

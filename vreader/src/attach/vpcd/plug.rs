@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use super::slot::{Listener, Slot};
 use super::{Endpoint, Event, Place};
-use crate::reader::InsertedCard;
+use crate::reader::{InsertedCard, Interface};
 
 /// Why cards cannot be plugged in, or a slot not be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +57,19 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// Begins to insert `cards`, and returns at once. `listener` hears of each slot's events, on the slot's
-    /// thread; it must not call back into the plug.
+    /// Begins to insert `cards` with their contacts, and returns at once. `listener` hears of each slot's events, on
+    /// the slot's thread; it must not call back into the plug.
     pub fn new(
+        endpoint: &Endpoint,
+        cards: Vec<Box<dyn InsertedCard>>,
+        listener: impl Fn(usize, &Event) + Send + Sync + 'static,
+    ) -> Result<Self, PlugError> {
+        Self::through(Interface::Contact, endpoint, cards, listener)
+    }
+
+    /// The same, through this interface of the cards.
+    pub fn through(
+        interface: Interface,
         endpoint: &Endpoint,
         cards: Vec<Box<dyn InsertedCard>>,
         listener: impl Fn(usize, &Event) + Send + Sync + 'static,
@@ -71,7 +81,7 @@ impl Plug {
             let endpoint = endpoint
                 .of_slot(number)
                 .ok_or_else(|| PlugError::NoPort { slot: number, endpoint: endpoint.clone() })?;
-            let slot = Arc::new(Slot::new(number, endpoint, card, Arc::clone(&listener)));
+            let slot = Arc::new(Slot::new(number, endpoint, interface, card, Arc::clone(&listener)));
             plug.slots.push(Arc::clone(&slot));
             let thread = thread::Builder::new()
                 .name(format!("vpcd slot {number}"))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use vpicc::{Connection, VSmartCard};
 
-use crate::reader::InsertedCard;
+use crate::reader::{InsertedCard, Interface};
 
 /// vpcd polls its card every 0.4 s; a slot that asks nothing for this long has another card.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -73,8 +73,13 @@ pub(super) enum Sign {
 
 /// Lets `card` answer until the connection ends, and returns why it ended. `report` hears how the stay
 /// begins.
-pub(super) fn serve(stream: TcpStream, card: &mut dyn InsertedCard, report: &mut dyn FnMut(Sign)) -> Loss {
-    match serve_until_lost(stream, card, report) {
+pub(super) fn serve(
+    stream: TcpStream,
+    card: &mut dyn InsertedCard,
+    interface: Interface,
+    report: &mut dyn FnMut(Sign),
+) -> Loss {
+    match serve_until_lost(stream, card, interface, report) {
         Ok(never) => match never {},
         Err(loss) => loss,
     }
@@ -83,6 +88,7 @@ pub(super) fn serve(stream: TcpStream, card: &mut dyn InsertedCard, report: &mut
 fn serve_until_lost(
     stream: TcpStream,
     card: &mut dyn InsertedCard,
+    interface: Interface,
     report: &mut dyn FnMut(Sign),
 ) -> Result<Infallible, Loss> {
     stream.set_nodelay(true)?;
@@ -93,7 +99,7 @@ fn serve_until_lost(
         report(Sign::Queued);
         socket.peek(&mut [0])?;
     }
-    let mut contacts = Contacts { card, power_changed: false };
+    let mut contacts = Contacts { card, interface, power_changed: false };
     let mut seated = false;
     loop {
         // The kernel falls back to delayed acknowledgements after each exchange, so once is not enough.
@@ -135,6 +141,7 @@ fn message_within(socket: &TcpStream, patience: Duration) -> io::Result<bool> {
 /// The card's contacts in the slot: translates `vpicc`'s calls, and mends answers that a frame cannot carry.
 struct Contacts<'a> {
     card: &'a mut dyn InsertedCard,
+    interface: Interface,
     power_changed: bool,
 }
 
@@ -145,7 +152,7 @@ impl VSmartCard for Contacts<'_> {
     }
 
     fn power_on(&mut self) {
-        self.card.power_on();
+        self.card.power_on(self.interface);
         self.power_changed = true;
     }
 
@@ -179,7 +186,7 @@ mod tests {
         let endpoint = vpcd.endpoint();
         let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).unwrap();
         let (mut card, diary) = Echo::with_diary();
-        let stay = thread::spawn(move || serve(stream, &mut *card, &mut |_| {}));
+        let stay = thread::spawn(move || serve(stream, &mut *card, Interface::Contact, &mut |_| {}));
         (vpcd.accept(), diary, stay)
     }
 
@@ -225,14 +232,17 @@ mod tests {
             fn atr(&self) -> &[u8] {
                 &[]
             }
-            fn power_on(&mut self) {}
+            fn power_on(&mut self, _: Interface) {}
             fn power_off(&mut self) {}
             fn reset(&mut self) {}
             fn transmit(&mut self, _: &[u8]) -> Vec<u8> {
                 Vec::new()
             }
         }
-        assert_eq!(Contacts { card: &mut Mute, power_changed: false }.atr(), BARE_ATR);
+        assert_eq!(
+            Contacts { card: &mut Mute, interface: Interface::Contact, power_changed: false }.atr(),
+            BARE_ATR
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Loss, Sign};
 use super::{Endpoint, Obstacle, reader_name};
-use crate::reader::InsertedCard;
+use crate::reader::{InsertedCard, Interface};
 
 /// First and longest pause between two attempts to reach vpcd.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
@@ -89,6 +89,7 @@ struct State {
 pub(super) struct Slot {
     number: usize,
     endpoint: Endpoint,
+    interface: Interface,
     listener: Listener,
     state: Mutex<State>,
     changed: Condvar,
@@ -99,11 +100,12 @@ impl Slot {
     pub(super) fn new(
         number: usize,
         endpoint: Endpoint,
+        interface: Interface,
         card: Box<dyn InsertedCard>,
         listener: Listener,
     ) -> Self {
         let state = State { wish: Wish::In, place: Place::OnTheWay(None), card: Some(card), socket: None };
-        Self { number, endpoint, listener, state: Mutex::new(state), changed: Condvar::new() }
+        Self { number, endpoint, interface, listener, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     pub(super) fn place(&self) -> Place {
@@ -198,7 +200,7 @@ impl Slot {
     fn stay(&self, stream: TcpStream) -> Result<(), Obstacle> {
         let Some(mut card) = self.begin_stay(&stream)? else { return Ok(()) };
         let mut last_sign = None;
-        let loss = session::serve(stream, &mut *card, &mut |sign| {
+        let loss = session::serve(stream, &mut *card, self.interface, &mut |sign| {
             last_sign = Some(sign);
             match sign {
                 Sign::Queued => self.report_obstacle(Obstacle::SlotTaken { endpoint: self.endpoint.clone() }),

@@ -7,7 +7,7 @@ use super::{Device, Readers};
 use crate::image::PowerCut;
 use crate::reader::device::Notice;
 use crate::reader::slot::{Seat, Wake};
-use crate::reader::{InsertedCard, PinPad, ReaderSettings, Removed, Turn, What};
+use crate::reader::{InsertedCard, Interface, PinPad, ReaderSettings, Removed, Turn, What};
 
 /// The longest name of a reader without the numbers that follow it: the full name and its NUL fit into 128 bytes.
 const LONGEST_NAME: usize = 127 - " 00 00".len();
@@ -240,6 +240,23 @@ impl Readers {
             device.notice_card(until);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Changes how a reader gives cards their power, and takes out the card that is in it: who has it in hand puts it
+    /// back to the other side of the reader. Nothing happens if the reader has this interface.
+    pub fn set_interface(
+        &mut self,
+        reader: &str,
+        interface: Interface,
+    ) -> Result<Option<Removed>, ManageError> {
+        let device = self.find(reader)?;
+        if device.settings.interface == interface {
+            return Ok(None);
+        }
+        device.settings.interface = interface;
+        let removed = taken_out(device);
+        self.settle();
+        Ok(removed)
     }
 
     /// Changes the key-pad of a reader, or who is before it.

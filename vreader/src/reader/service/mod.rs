@@ -18,7 +18,8 @@ pub use client::Client;
 
 use self::shared::Shared;
 use super::{
-    InsertedCard, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings, Snapshot, Turn,
+    InsertedCard, Interface, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings,
+    Snapshot, Turn,
 };
 use crate::{image::PowerCut, random::CardRng};
 
@@ -188,6 +189,20 @@ impl Service {
     /// has no power.
     pub fn set_failing(&self, reader: &str, failing: bool) -> Result<(), ManageError> {
         self.manage(|readers, turn| readers.set_failing(reader, failing, turn))
+    }
+
+    /// Changes how a reader gives cards their power, and takes out the card that is in it, as [`Service::remove`] does,
+    /// for the caller to put it back. Nothing happens if the reader has this interface.
+    pub fn set_interface(
+        &self,
+        reader: &str,
+        interface: Interface,
+    ) -> Result<Option<Box<dyn InsertedCard>>, ManageError> {
+        let claim = self.shared.with(|world| {
+            let removed = world.readers.set_interface(reader, interface)?;
+            Ok(removed.map(|removed| world.claim(removed)))
+        })?;
+        claim.map(|claim| self.shared.collect(claim)).transpose()
     }
 
     /// Changes the key-pad of a reader, or who is before it.

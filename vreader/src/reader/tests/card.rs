@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::reader::InsertedCard;
+use crate::reader::{InsertedCard, Interface};
 
 /// A card that answers a command with itself and 9000.
 pub(in crate::reader) struct TestCard {
@@ -59,9 +59,12 @@ impl InsertedCard for TestCard {
         &self.atr
     }
 
-    fn power_on(&mut self) {
+    fn power_on(&mut self, interface: Interface) {
         assert!(self.atr != Self::FATAL_ATR, "a defect of this card, as the test wants it");
-        self.write("on");
+        self.write(match interface {
+            Interface::Contact => "on",
+            Interface::Contactless => "on, contactless",
+        });
     }
 
     fn power_off(&mut self) {

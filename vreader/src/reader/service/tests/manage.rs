@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::reader::{ManageError, PinPad, ReaderState, Refusal, ReturnCode};
+use crate::reader::{Interface, ManageError, PinPad, ReaderState, Refusal, ReturnCode};
 
 fn names(service: &Service) -> Vec<String> {
     service.snapshot().readers.into_iter().map(|reader| reader.name).collect()
@@ -69,6 +69,21 @@ fn a_refused_card_comes_back() {
     assert!(former.is_some());
     assert_eq!(*diary.lock().unwrap(), ["on"]);
     assert_eq!(service.snapshot().readers[0].atr, TestCard::T0);
+}
+
+#[test]
+fn a_card_that_is_turned_over_is_one_that_leaves_and_comes() {
+    let service = world();
+    let mine = TestCard::new(TestCard::T1);
+    let diary = mine.diary();
+    service.insert(NAME, mine.boxed()).unwrap();
+    assert!(service.set_interface(NAME, Interface::Contact).unwrap().is_none(), "nothing happens");
+    let in_hand = service.set_interface(NAME, Interface::Contactless).unwrap().unwrap();
+    let state = service.snapshot().readers.remove(0);
+    assert_eq!((state.interface, state.event_counter), (Interface::Contactless, 2));
+    service.insert(NAME, in_hand).unwrap();
+    assert_eq!(*diary.lock().unwrap(), ["on", "off", "on, contactless"]);
+    assert!(service.set_interface("Shelf", Interface::Contact).is_err());
 }
 
 #[test]
@@ -184,7 +199,7 @@ impl InsertedCard for Stubborn {
     fn atr(&self) -> &[u8] {
         TestCard::T1
     }
-    fn power_on(&mut self) {}
+    fn power_on(&mut self, _: Interface) {}
     fn power_off(&mut self) {}
     fn reset(&mut self) {}
     fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
