@@ -184,7 +184,7 @@ fn the_pin_is_protected_and_wrong_ones_count_down() {
 }
 
 /// OpenSC 0.26.1 sends no padding with data of a multiple of 16 bytes, as CHANGE REFERENCE DATA has; a card must refuse that
-/// (part 2, 4.2.2). It is OpenSC's issue 3727 of 2026. When this fails because the PIN was changed, OpenSC is a newer one.
+/// (part 2, 4.2). It is OpenSC's issue 3727 of 2026. When this fails because the PIN was changed, OpenSC is a newer one.
 #[test]
 fn changing_the_pin_fails_for_want_of_padding() {
     for options in TAKEN {
@@ -307,7 +307,7 @@ fn rsa_decryption_gives_what_openssl_encrypted() {
     }
 }
 
-/// Without being told anything, OpenSC reads through contacts in the clear what anybody may read, between protected commands.
+/// Without being told anything, OpenSC reads in the clear, through contacts and between protected commands, what anybody may.
 #[test]
 fn by_default_what_is_public_is_read_in_the_clear() {
     for options in TAKEN {
