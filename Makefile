@@ -28,6 +28,7 @@ test: clients
 # The client programs and libraries that the tests run. Does nothing when they are there.
 clients:
 	tools/install-clients
+	tools/install-opensc-sm
 
 python:
 	vreader/python/run-tests

@@ -3,8 +3,8 @@
 //!
 //! Each test has a world of its own ([`world`]), so that all run side by side. Most clients run as users run them, under
 //! `vreader run` or beside `vreader serve`: no root, no pcscd. [`attachment`] and [`same_exchange`] have Debian's pcscd
-//! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs them
-//! all.
+//! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs
+//! them, and `tools/install-opensc-sm` builds the one that no package has.
 
 mod card;
 mod companion;
@@ -19,6 +19,7 @@ mod world;
 mod apdu;
 mod attachment;
 mod events;
+mod opensc_sm;
 mod opensc_tool;
 mod piv_tool;
 mod pkcs11_tool;
