@@ -15,7 +15,7 @@ use super::{
     container,
     evidence::{Found, Subject, is_empty},
     outcome::{Check, Seen, failed, hex, must, not_applicable},
-    signature::{Hash, Scheme},
+    signature::{Scheme, hash_named},
 };
 use crate::issue::oid;
 
@@ -90,7 +90,7 @@ impl Signed {
 
     /// That the attribute messageDigest is the hash of the content.
     fn digest_fits(&self) -> Check {
-        let Some(hash) = Hash::of(self.signer()?.digest_alg.oid) else {
+        let Some(hash) = hash_named(self.signer()?.digest_alg.oid) else {
             return not_applicable("the hash is none of SP 800-78; row CMS.23 says it");
         };
         let Some(content) = self.content() else { return not_applicable("there is no content") };
@@ -104,7 +104,7 @@ impl Signed {
         let Ok(scheme) = Scheme::read(&signer.signature_algorithm) else {
             return not_applicable("the signature algorithm is none of SP 800-78; row CMS.13 says it");
         };
-        let Some(hash) = Hash::of(signer.digest_alg.oid) else {
+        let Some(hash) = hash_named(signer.digest_alg.oid) else {
             return not_applicable("the hash is none of SP 800-78; row CMS.23 says it");
         };
         let key = certificate.tbs_certificate().subject_public_key_info();
@@ -227,7 +227,7 @@ fn version(signed: &Signed, wanted: &[CmsVersion]) -> Check {
 }
 
 fn known_hash(algorithm: &AlgorithmIdentifierOwned) -> Check {
-    must(Hash::of(algorithm.oid).is_some(), "SHA-256 or SHA-384", || algorithm.oid.to_string())
+    must(hash_named(algorithm.oid).is_some(), "SHA-256 or SHA-384", || algorithm.oid.to_string())
 }
 
 fn content_type(signed: &Signed, wanted: ObjectIdentifier) -> Check {
@@ -342,7 +342,7 @@ pub(super) fn hashes(subject: &Subject<'_>) -> Check {
             "the Security Object's content cannot be read; rows CMS.10 and CMS.19 say why",
         );
     };
-    let Some(hash) = Hash::of(lds.hash_algorithm.oid) else {
+    let Some(hash) = hash_named(lds.hash_algorithm.oid) else {
         return failed("SHA-256 or SHA-384 for the data groups", lds.hash_algorithm.oid.to_string());
     };
     let mapping = mapping(subject)?;

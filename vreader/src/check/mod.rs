@@ -40,29 +40,46 @@
 mod biometric;
 mod certificate;
 mod cms;
+mod commands;
 mod container;
 mod cvc;
 mod evidence;
 mod further;
+mod hand;
+mod look;
 mod outcome;
 mod policy;
 mod report;
 mod rows;
 mod signature;
 
+use std::path::Path;
+
+use card_sim::interface::Interface;
 use spki::SubjectPublicKeyInfoOwned;
+use zeroize::Zeroizing;
 
 use self::{
+    commands::Secrets,
     evidence::Subject,
+    hand::{Hand, Source},
+    look::{PIV, VERIFY_PIN, look, padded},
     outcome::{Check, not_applicable},
     rows::{Row, container_name},
 };
 pub use self::{
     evidence::{Evidence, Found, Proof},
+    hand::CheckError,
     outcome::Outcome,
     report::{Counts, Part, Report, RowReport},
 };
-use crate::issue::Date;
+use crate::{
+    attach::pcsc::RemoteCard,
+    emulated::EmulatedError,
+    image::FileStore,
+    issue::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date},
+    random,
+};
 
 /// How to check.
 #[derive(Clone)]
@@ -71,23 +88,101 @@ pub struct Options {
     pub now: Date,
     /// Keys of authorities that issue cards: one of them must have signed the card's certificates.
     pub authorities: Vec<SubjectPublicKeyInfoOwned>,
+    /// The PIN. For a card file, [`DEFAULT_PIN`] is tried if there is none.
+    pub pin: Option<Zeroizing<String>>,
+    /// The PUK. For a card file, [`DEFAULT_PUK`] is taken if there is none.
+    pub puk: Option<Zeroizing<String>>,
+    /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is taken if there is none.
+    pub management_key: Option<Zeroizing<Vec<u8>>>,
+    /// Whether a card in a reader may be worn out: PIN and PUK blocked, a key and an object replaced.
+    pub destructive: bool,
 }
 
 impl Options {
-    /// For a day, and without authorities.
+    /// For a day, with nothing else known or allowed.
     pub fn on(now: Date) -> Self {
-        Self { now, authorities: Vec::new() }
+        Self { now, authorities: Vec::new(), pin: None, puk: None, management_key: None, destructive: false }
     }
+}
+
+/// Checks the card in a card file, on copies in memory.
+pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> {
+    let mut store = FileStore::peek(path)?;
+    let image = store.with_image(|image| Zeroizing::new(image.to_vec())).map_err(|_| CheckError::Copy)?;
+    let mut source = Source::Image(image);
+    let pin = match &options.pin {
+        Some(pin) => Some(padded(pin)?),
+        None => default_pin(&mut source)?,
+    };
+    let puk = options.puk.as_deref().map_or(DEFAULT_PUK, String::as_str);
+    let management_key = options.management_key.clone();
+    let secrets = Secrets {
+        pin,
+        puk: Some(puk_bytes(puk)?),
+        management_key: management_key.or_else(|| Some(Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec()))),
+    };
+    check_source(&mut source, &secrets, true, options)
+}
+
+/// Checks a card in a reader of a PC/SC service, which may be any card.
+pub fn check_reader(socket: &Path, reader: &str, options: &Options) -> Result<Report, CheckError> {
+    let mut card = RemoteCard::connect(socket, reader)?;
+    if options.pin.is_some() {
+        not_the_last_try(&mut Hand::Reader(&mut card))?;
+    }
+    let secrets = Secrets {
+        pin: options.pin.as_deref().map(|pin| padded(pin)).transpose()?,
+        puk: options.puk.as_deref().map(|puk| puk_bytes(puk)).transpose()?,
+        management_key: options.management_key.clone(),
+    };
+    check_source(&mut Source::Reader(card), &secrets, options.destructive, options)
+}
+
+/// Judges objects, and what else was seen of a card, without the card.
+pub fn check_evidence(evidence: &Evidence, options: &Options) -> Report {
+    let mut rows = evidence_rows(evidence, options);
+    rows.extend(commands::rows_without_card());
+    Report::new(options.now, rows)
+}
+
+fn check_source(
+    source: &mut Source,
+    secrets: &Secrets,
+    may_change: bool,
+    options: &Options,
+) -> Result<Report, CheckError> {
+    let mut rng = random::from_system().map_err(EmulatedError::from)?;
+    let pin = secrets.pin.as_deref().map(<[u8; 8]>::as_slice);
+    let evidence = look(&mut source.card(Interface::Contact)?, pin, &mut rng)?;
+    let mut rows = evidence_rows(&evidence, options);
+    rows.extend(commands::rows(source, secrets, &evidence, may_change, &mut rng)?);
+    Ok(Report::new(options.now, rows))
+}
+
+/// The PIN that cards of `vreader card new` have, if this one has it.
+fn default_pin(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let pin = padded(DEFAULT_PIN)?;
+    let mut card = source.card(Interface::Contact)?;
+    card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
+    let right = card.send(VERIFY_PIN, &*pin)?.is_success();
+    Ok(right.then_some(pin))
+}
+
+/// A wrong PIN must not be what blocks somebody's card.
+fn not_the_last_try(card: &mut Hand<'_>) -> Result<(), CheckError> {
+    card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
+    let status = card.send(VERIFY_PIN, &[])?.status;
+    if status == 0x63C1 { Err(CheckError::LastTry) } else { Ok(()) }
+}
+
+fn puk_bytes(puk: &str) -> Result<Zeroizing<[u8; 8]>, CheckError> {
+    let bytes = puk.as_bytes().try_into().map_err(|_| CheckError::Malformed("the PUK"))?;
+    Ok(Zeroizing::new(bytes))
 }
 
 /// Why rows about the FASC-N do not apply to some cards.
 const PIV_INTEROPERABLE: &str =
     "a PIV-I card, whose FASC-N is all nines: its certificates and signatures name the Card UUID only";
-
-/// Judges what was seen of a card by SP 800-85B and FIPS 201-3.
-pub fn check_evidence(evidence: &Evidence, options: &Options) -> Report {
-    Report::new(options.now, evidence_rows(evidence, options))
-}
 
 fn evidence_rows(evidence: &Evidence, options: &Options) -> Vec<RowReport> {
     let subject = Subject { evidence, now: options.now };

@@ -6,29 +6,15 @@ use sha2::{Digest, Sha256, Sha384};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::Certificate;
 
+pub(super) use crate::issue::signature::Hash;
 use crate::{issue::oid, sm::verify::SignerKey};
 
-/// A hash function of table 3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hash {
-    Sha256,
-    Sha384,
-}
-
-impl Hash {
-    pub(super) fn of(algorithm: ObjectIdentifier) -> Option<Self> {
-        match algorithm {
-            oid::SHA_256 => Some(Self::Sha256),
-            oid::SHA_384 => Some(Self::Sha384),
-            _ => None,
-        }
-    }
-
-    pub(super) fn digest(self, message: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha256 => Sha256::digest(message).to_vec(),
-            Self::Sha384 => Sha384::digest(message).to_vec(),
-        }
+/// The hash function of an algorithm identifier, if it is one of table 3.
+pub(super) fn hash_named(algorithm: ObjectIdentifier) -> Option<Hash> {
+    match algorithm {
+        oid::SHA_256 => Some(Hash::Sha256),
+        oid::SHA_384 => Some(Hash::Sha384),
+        _ => None,
     }
 }
 
@@ -69,7 +55,7 @@ impl Scheme {
             oid::RSA_PSS => {
                 let parameters = algorithm.parameters.as_ref().and_then(|any| any.to_der().ok());
                 let parameters = parameters.and_then(|der| PssParameters::from_der(&der).ok());
-                let hash = parameters.and_then(|parameters| Hash::of(parameters.hash?.oid));
+                let hash = parameters.and_then(|parameters| hash_named(parameters.hash?.oid));
                 hash.map(Self::Pss).ok_or_else(|| "RSASSA-PSS without SHA-256 in its parameters".to_owned())
             }
             oid::RSA_ENCRYPTION | oid::SHA_256_WITH_RSA | oid::SHA_384_WITH_RSA => {

@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
 //! error. An error says what was tried, what was found and what to do.
 
+mod card_check;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -98,6 +99,8 @@ enum CardCommand {
     New(Box<card_new::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
+    /// Check whether a card is what the standard's conformance tests ask for
+    Check(Box<card_check::Arguments>),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -107,6 +110,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
+        Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),

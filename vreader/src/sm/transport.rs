@@ -19,6 +19,14 @@ pub trait Transport {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Self::Error>;
 }
 
+impl<T: Transport + ?Sized> Transport for &mut T {
+    type Error = T::Error;
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, T::Error> {
+        (**self).transmit(command)
+    }
+}
+
 impl Transport for RemoteCard {
     type Error = RemoteError;
 
@@ -62,7 +70,7 @@ const MOST_PARTS: usize = 256;
 /// Sends a plain or protected command in short pieces, and fetches the whole answer (ISO/IEC 7816-4, 5.3).
 ///
 /// `command` may have extended lengths; data above 255 bytes goes in a chain.
-pub(super) fn in_pieces<T: Transport + ?Sized>(
+pub(crate) fn in_pieces<T: Transport + ?Sized>(
     transport: &mut T,
     command: &[u8],
 ) -> Result<Answer, T::Error> {
