@@ -4,6 +4,7 @@
 //! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity ([`issue`]).
 
 pub mod attach;
+pub mod check;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;

@@ -84,18 +84,20 @@ fn secure_messaging_through_contacts_and_antenna() {
         let made = new_card(&place, &[suite, "--sm", suite, "--vci", "pairing", "--export-ca", &ca]);
         let code = made["pairing_code"].as_str().unwrap();
         let through = |options: &[&str], status: i32| {
-            let words = [&["--card", suite, "--sm"], options, &["--ca", &format!("{ca}/issuing-ca.pem")]];
+            let words =
+                [&["--card", suite, "--sm"], options, &["--authority", &format!("{ca}/issuing-ca.pem")]];
             statuses(&place, &[&words.concat()[..], &[CHUID, PIN, PRINTED]].concat(), status)
         };
         assert_eq!(through(&[], 0), ["9000", "9000", "9000"]);
         assert_eq!(through(&["--contactless"], 1), ["9000", "6982", "6982"]);
         assert_eq!(through(&["--contactless", "--pairing-code", code], 0), ["9000", "9000", "9000"]);
     }
-    let refused = said(&apdu(&place, &["--card", "cs2", "--sm", "--ca", "ca-cs7/issuing-ca.pem", CHUID]), 2);
+    let refused =
+        said(&apdu(&place, &["--card", "cs2", "--sm", "--authority", "ca-cs7/issuing-ca.pem", CHUID]), 2);
     assert!(refused.contains("none of the trusted authorities"), "{refused}");
     let refused = said(&apdu(&place, &["--card", "cs2", "--sm", "--pairing-code", "00000000", CHUID]), 2);
     assert!(refused.contains("the pairing code was answered with 6300"), "{refused}");
-    let refused = said(&apdu(&place, &["--card", "cs2", "--sm", "--ca", "cs7", CHUID]), 2);
+    let refused = said(&apdu(&place, &["--card", "cs2", "--sm", "--authority", "cs7", CHUID]), 2);
     assert!(refused.contains("no certificate in PEM"), "{refused}");
 }
 

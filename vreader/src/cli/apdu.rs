@@ -82,7 +82,7 @@ struct Protection {
     #[arg(long, value_name = "DIGITS", requires = "sm")]
     pairing_code: Option<Zeroizing<String>>,
     /// Trust the card only if one of the authorities in this PEM file issued its signer; may be repeated
-    #[arg(long = "ca", value_name = "FILE", requires = "sm")]
+    #[arg(long = "authority", value_name = "FILE", requires = "sm")]
     authorities: Vec<PathBuf>,
 }
 

@@ -4,6 +4,7 @@
 //! error. An error says what was tried, what was found and what to do.
 
 mod apdu;
+mod card_check;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -101,6 +102,8 @@ enum CardCommand {
     New(Box<card_new::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
+    /// Check whether a card is what the standard's conformance tests ask for
+    Check(Box<card_check::Arguments>),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -110,6 +113,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
+        Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),

@@ -45,7 +45,7 @@ pub(crate) mod public_key;
 mod randomness;
 mod request;
 mod security_object;
-mod signature;
+pub(crate) mod signature;
 pub(crate) mod tlv;
 pub mod uuid;
 

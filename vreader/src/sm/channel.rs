@@ -194,7 +194,7 @@ fn success<T: Transport>(
 }
 
 /// The cipher suite in the application property template: `AC { 80 01 suite … }`.
-fn suite_of(template: &[u8]) -> Option<CipherSuite> {
+pub(crate) fn suite_of(template: &[u8]) -> Option<CipherSuite> {
     let mut template = Reader::new(Reader::new(template).expect(Tag::new(0x61)).ok()?);
     while let Some(element) = template.next().ok()? {
         if element.tag.number() != 0xAC {
@@ -213,7 +213,7 @@ fn suite_of(template: &[u8]) -> Option<CipherSuite> {
 }
 
 /// GENERAL AUTHENTICATE with key `04`.
-fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
+pub(crate) fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
     let challenge = [&[0x00], id, point].concat();
     let data = element(0x7C, &elements([(0x81, &challenge), (0x82, &[])]));
     let length = u8::try_from(data.len()).unwrap_or(u8::MAX);
@@ -221,15 +221,15 @@ fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
 }
 
 /// The card's answer to key establishment.
-struct Proof<'a> {
+pub(crate) struct Proof<'a> {
     control: u8,
     nonce: &'a [u8],
     cryptogram: &'a [u8],
-    certificate: &'a [u8],
+    pub(crate) certificate: &'a [u8],
 }
 
 impl<'a> Proof<'a> {
-    fn parse(answer: &'a [u8], suite: CipherSuite) -> Option<Self> {
+    pub(crate) fn parse(answer: &'a [u8], suite: CipherSuite) -> Option<Self> {
         let template = Reader::new(answer).expect(Tag::new(0x7C)).ok()?;
         let contents = Reader::new(template).expect(Tag::new(0x82)).ok()?;
         let (control, rest) = contents.split_first()?;

@@ -19,6 +19,14 @@ pub trait Transport {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Self::Error>;
 }
 
+impl<T: Transport + ?Sized> Transport for &mut T {
+    type Error = T::Error;
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, T::Error> {
+        (**self).transmit(command)
+    }
+}
+
 impl Transport for RemoteCard {
     type Error = RemoteError;
 
