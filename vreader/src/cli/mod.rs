@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
 //! error. An error says what was tried, what was found and what to do.
 
+mod card_import;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -12,6 +13,7 @@ mod fuzz;
 mod option;
 mod run;
 mod serve;
+mod stock;
 mod trace;
 mod vpcd;
 mod world;
@@ -68,7 +70,7 @@ const VERSION: &str = if cfg!(feature = "aws-lc") {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Card files: make a card, show what is on it
+    /// Card files: make a card, load a test card, show what is on it
     #[command(subcommand)]
     Card(CardCommand),
     /// A private PC/SC world for one program: no root, no pcscd
@@ -96,6 +98,8 @@ enum Command {
 enum CardCommand {
     /// Make a complete card in a new card file
     New(Box<card_new::Arguments>),
+    /// Make a card file from the folder of a test card
+    Import(Box<card_import::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
 }
@@ -106,6 +110,7 @@ pub(crate) fn main() -> ExitCode {
     start_logging();
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
+        Command::Card(CardCommand::Import(arguments)) => card_import::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),

@@ -43,8 +43,8 @@ pub(crate) mod printed;
 pub(crate) mod public_key;
 mod randomness;
 mod request;
-mod security_object;
-mod signature;
+pub(crate) mod security_object;
+pub(crate) mod signature;
 pub(crate) mod tlv;
 pub mod uuid;
 
@@ -62,6 +62,7 @@ use rand_core::Rng;
 use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
+pub(crate) use self::request::{padded_pin, puk_bytes};
 use self::{
     certificate::Template,
     error::{crypto as crypto_failed, encoding},

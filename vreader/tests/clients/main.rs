@@ -7,6 +7,9 @@
 //! all.
 
 mod card;
+#[path = "../support/card_folder.rs"]
+#[expect(dead_code, reason = "another test program needs more of it")]
+mod card_folder;
 mod companion;
 mod openssl;
 mod pcscd;
@@ -18,6 +21,7 @@ mod world;
 
 mod attachment;
 mod events;
+mod import;
 mod opensc_tool;
 mod piv_tool;
 mod pkcs11_tool;

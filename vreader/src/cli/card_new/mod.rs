@@ -7,30 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use card_sim::{
-    key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
-    profile::Profile,
-    sm::CipherSuite,
-};
+use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
 use der::pem::{self, LineEnding};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
-    image::{FlashSize, ImageError},
     issue::{
-        self, DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date, Features,
-        GlobalPin, IssuedCard, Request, SecureMessaging, VirtualContact,
+        self, DEFAULT_GLOBAL_PIN, Date, Features, GlobalPin, IssuedCard, Request, SecureMessaging,
+        VirtualContact,
     },
 };
 use zeroize::Zeroizing;
 
 use super::{
     Failure, Outcome,
-    option::{
-        Rank, parse_algorithm, parse_management_algorithm, parse_profile, parse_rank, parse_suite,
-        parse_virtual_contact,
-    },
+    option::{Rank, parse_algorithm, parse_rank, parse_suite, parse_virtual_contact},
     print, print_json,
+    stock::{Stock, known, refuse_existing},
 };
 
 /// Makes a sample person, a small test PKI, keys, certificates and signed data objects, and puts them on a new card.
@@ -40,9 +33,6 @@ use super::{
 pub(super) struct Arguments {
     /// The card file to make; an existing file is never replaced
     file: PathBuf,
-    /// Card stock
-    #[arg(long, default_value = "piv", value_parser = parse_profile)]
-    profile: &'static Profile,
     /// The same seed and options give the same card, byte for byte
     #[arg(long)]
     seed: Option<u64>,
@@ -76,24 +66,8 @@ pub(super) struct Arguments {
     /// Number of retired key-management keys with certificates, 0 to 20
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     retired: u8,
-    /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
-    #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
-    flash_size: FlashSize,
-    /// PIN, 6 to 8 digits
-    #[arg(long, default_value = DEFAULT_PIN)]
-    pin: String,
-    /// PUK, 8 characters
-    #[arg(long, default_value = DEFAULT_PUK)]
-    puk: String,
-    /// Tries of PIN and PUK, 1 to 15 [default: the stock's, 3]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=15))]
-    tries: Option<u8>,
-    /// Algorithm of the card management key 9B: 3des, aes128, aes192 or aes256
-    #[arg(long, default_value = "aes192", value_parser = parse_management_algorithm)]
-    management_algorithm: SymmetricAlgorithm,
-    /// Card management key in hex [default: 0102030405060708 repeated]
-    #[arg(long)]
-    management_key: Option<String>,
+    #[command(flatten)]
+    stock: Stock,
     /// Write the certificates of the test PKI to this folder
     #[arg(long, value_name = "FOLDER")]
     export_ca: Option<PathBuf>,
@@ -120,19 +94,17 @@ struct Made<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    // Before the long work, so that a name that is taken is told at once.
-    if fs::symlink_metadata(&arguments.file).is_ok() {
-        return Err(ImageError::Exists { path: arguments.file.clone() }.into());
-    }
+    let stock = &arguments.stock;
+    refuse_existing(&arguments.file)?;
     let request = Request {
         seed: arguments.seed,
         holder: arguments.holder.clone(),
         issued: arguments.issued,
         expires: arguments.expires,
         algorithm: arguments.algorithm,
-        pin: Zeroizing::new(arguments.pin.clone()),
-        puk: Zeroizing::new(arguments.puk.clone()),
-        management_key: management_key(arguments)?,
+        pin: Zeroizing::new(stock.pin.clone()),
+        puk: Zeroizing::new(stock.puk.clone()),
+        management_key: stock.management_key()?,
         features: features(arguments),
         ..Request::default()
     };
@@ -140,8 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
     progress.end();
     let issued = issued?;
-    let tries = arguments.tries.unwrap_or(arguments.profile.default_tries);
-    EmulatedCard::create(&arguments.file, arguments.flash_size, arguments.profile, tries, &issued)?;
+    EmulatedCard::create(&arguments.file, stock.flash_size, stock.profile, stock.tries(), &issued)?;
     let exported = match &arguments.export_ca {
         Some(folder) => export(&issued, folder)?,
         None => Vec::new(),
@@ -157,25 +128,6 @@ fn features(arguments: &Arguments) -> Features {
         primary: rank == Rank::Primary,
     });
     Features { secure_messaging, virtual_contact: arguments.vci, global_pin, retired_keys: arguments.retired }
-}
-
-/// The key that was given, or as many bytes of the sample key as the algorithm takes.
-fn management_key(arguments: &Arguments) -> Result<SymmetricKey, Failure> {
-    let algorithm = arguments.management_algorithm;
-    let length = algorithm.key_length();
-    let bytes = match &arguments.management_key {
-        Some(text) => Zeroizing::new(hex::decode(text).map_err(|error| {
-            Failure(format!("the card management key is not hex ({error}); write it as pairs of 0-9 and A-F"))
-        })?),
-        None => Zeroizing::new(DEFAULT_MANAGEMENT_KEY.iter().copied().cycle().take(length).collect()),
-    };
-    SymmetricKey::new(algorithm, &bytes).ok_or_else(|| {
-        Failure(format!(
-            "the card management key has {} bytes, and this algorithm takes {length}; \
-             change --management-key or --management-algorithm",
-            bytes.len()
-        ))
-    })
 }
 
 fn export(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -204,12 +156,12 @@ fn export(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) -> Outcome {
     let made = Made {
         file: &arguments.file,
-        profile: arguments.profile.name,
+        profile: arguments.stock.profile.name,
         holder: &issued.person.name,
         algorithm: issue::algorithm_name(arguments.algorithm),
         issued: issued.issued.to_string(),
         expires: issued.expires.to_string(),
-        management_key_algorithm: symmetric_name(arguments.management_algorithm),
+        management_key_algorithm: arguments.stock.management_algorithm(),
         secure_messaging: arguments.sm.map(suite_name),
         pairing_code: issued.pairing_code.as_ref().map(|code| code.as_str()),
         exported,
@@ -221,20 +173,16 @@ fn report(arguments: &Arguments, issued: &IssuedCard, exported: Vec<PathBuf>) ->
 }
 
 fn in_words(arguments: &Arguments, made: &Made<'_>) -> String {
-    let known = |given: bool, sample: &str| if given { "as given".to_owned() } else { sample.to_owned() };
     let mut text = format!(
-        "{}: a {} card of {}, {} keys, from {} to {}\n  PIN {}, PUK {}, management key {} ({})\n",
+        "{}: a {} card of {}, {} keys, from {} to {}\n",
         made.file.display(),
         made.profile,
         made.holder,
         made.algorithm,
         made.issued,
-        made.expires,
-        known(arguments.pin != DEFAULT_PIN, DEFAULT_PIN),
-        known(arguments.puk != DEFAULT_PUK, DEFAULT_PUK),
-        known(arguments.management_key.is_some(), "0102030405060708 repeated"),
-        made.management_key_algorithm
+        made.expires
     );
+    arguments.stock.secrets_in_words(&mut text);
     // Writing to a string cannot fail.
     if let Some(suite) = made.secure_messaging {
         let _ = writeln!(text, "  secure messaging with {suite}");
@@ -256,15 +204,6 @@ fn suite_name(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::Cs2 => "CS2",
         CipherSuite::Cs7 => "CS7",
-    }
-}
-
-fn symmetric_name(algorithm: SymmetricAlgorithm) -> &'static str {
-    match algorithm {
-        SymmetricAlgorithm::TripleDes => "3DES",
-        SymmetricAlgorithm::Aes128 => "AES-128",
-        SymmetricAlgorithm::Aes192 => "AES-192",
-        SymmetricAlgorithm::Aes256 => "AES-256",
     }
 }
 
