@@ -50,8 +50,8 @@ pub enum ImportError {
         /// Which file.
         path: PathBuf,
     },
-    /// A PKCS #12 file that another password opens.
-    #[error("the password does not open {}; give the right one (those of the GSA ICAM set are empty)", path.display())]
+    /// A PKCS #12 file that another password opens, or that has changed.
+    #[error("the password does not open {}, or the file is damaged; give the right one (those of the GSA ICAM set are empty)", path.display())]
     Password {
         /// Which file.
         path: PathBuf,

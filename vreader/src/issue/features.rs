@@ -19,6 +19,12 @@ pub struct Features {
     pub global_pin: Option<GlobalPin>,
     /// Number of retired key-management keys with certificates on the card, 0 to 20.
     pub retired_keys: u8,
+    /// Number of retired key-management keys with certificates elsewhere; with the others 20 at most.
+    pub retired_off_card: u8,
+    /// Certificates are stored as gzip files.
+    pub compressed_certificates: bool,
+    /// So is the one of secure messaging's signer.
+    pub compressed_signer: bool,
 }
 
 /// Secure messaging on a card.
@@ -51,8 +57,12 @@ pub struct GlobalPin {
 impl Features {
     /// That the features go together, on a card whose keys have this algorithm.
     pub(crate) fn check(&self, algorithm: AsymmetricAlgorithm) -> Result<(), IssueError> {
-        if self.retired_keys > MAX_RETIRED_KEYS {
-            return Err(IssueError::RetiredKeys(self.retired_keys));
+        let retired = self.retired_keys.saturating_add(self.retired_off_card);
+        if retired > MAX_RETIRED_KEYS {
+            return Err(IssueError::RetiredKeys(retired));
+        }
+        if self.compressed_signer && self.secure_messaging.is_none() {
+            return Err(IssueError::NoSigner);
         }
         match (self.secure_messaging, self.virtual_contact) {
             (None, Some(_)) => Err(IssueError::VirtualContact),
@@ -107,6 +117,10 @@ mod tests {
         assert!(features(Some(CipherSuite::Cs2), open).check(Rsa2048).is_ok());
         let many = Features { retired_keys: 21, ..Features::default() };
         assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let many = Features { retired_keys: 11, retired_off_card: 10, ..Features::default() };
+        assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let signer = Features { compressed_signer: true, ..Features::default() };
+        assert!(matches!(signer.check(EccP256), Err(IssueError::NoSigner)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod vreader;
 mod world;
 
 mod attachment;
+mod choices;
 mod events;
 mod import;
 mod opensc_tool;
