@@ -5,6 +5,7 @@
 
 mod apdu;
 mod card_check;
+mod card_import;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -14,6 +15,7 @@ mod fuzz;
 mod option;
 mod run;
 mod serve;
+mod stock;
 mod trace;
 mod vpcd;
 mod world;
@@ -70,7 +72,7 @@ const VERSION: &str = if cfg!(feature = "aws-lc") {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Card files: make a card, show what is on it
+    /// Card files: make a card, load a test card, show what is on it
     #[command(subcommand)]
     Card(CardCommand),
     /// A private PC/SC world for one program: no root, no pcscd
@@ -100,6 +102,8 @@ enum Command {
 enum CardCommand {
     /// Make a complete card in a new card file
     New(Box<card_new::Arguments>),
+    /// Make a card file from the folder of a test card
+    Import(Box<card_import::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
     /// Check whether a card is what the standard's conformance tests ask for
@@ -112,6 +116,7 @@ pub(crate) fn main() -> ExitCode {
     start_logging();
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
+        Command::Card(CardCommand::Import(arguments)) => card_import::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
         Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),

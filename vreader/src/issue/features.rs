@@ -24,6 +24,12 @@ pub struct Features {
     pub on_card_comparison: Option<OnCardComparison>,
     /// Number of retired key-management keys with certificates on the card, 0 to 20.
     pub retired_keys: u8,
+    /// Number of retired key-management keys with certificates elsewhere; with the others 20 at most.
+    pub retired_off_card: u8,
+    /// Certificates are stored as gzip files.
+    pub compressed_certificates: bool,
+    /// So is the one of secure messaging's signer.
+    pub compressed_signer: bool,
 }
 
 /// Secure messaging on a card.
@@ -70,8 +76,12 @@ impl OnCardComparison {
 impl Features {
     /// That the features go together, on a card whose keys have this algorithm.
     pub(crate) fn check(&self, algorithm: AsymmetricAlgorithm) -> Result<(), IssueError> {
-        if self.retired_keys > MAX_RETIRED_KEYS {
-            return Err(IssueError::RetiredKeys(self.retired_keys));
+        let retired = self.retired_keys.saturating_add(self.retired_off_card);
+        if retired > MAX_RETIRED_KEYS {
+            return Err(IssueError::RetiredKeys(retired));
+        }
+        if self.compressed_signer && self.secure_messaging.is_none() {
+            return Err(IssueError::NoSigner);
         }
         let fingers = self.on_card_comparison.as_ref().map_or(&[][..], |comparison| &comparison.fingers);
         if fingers.len() > 2 || !fingers.iter().all(|finger| is_well_formed(finger)) {
@@ -145,6 +155,10 @@ mod tests {
         }
         let many = Features { retired_keys: 21, ..Features::default() };
         assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let many = Features { retired_keys: 11, retired_off_card: 10, ..Features::default() };
+        assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let signer = Features { compressed_signer: true, ..Features::default() };
+        assert!(matches!(signer.check(EccP256), Err(IssueError::NoSigner)));
     }
 
     #[test]
