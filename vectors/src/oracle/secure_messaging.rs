@@ -92,29 +92,34 @@ impl Host {
         if !data.is_empty() {
             let mut padded = [data, &[0x80]].concat();
             padded.resize(padded.len().next_multiple_of(16), 0);
-            let mut before = self.initial(0x00);
-            for block in padded.as_chunks_mut::<16>().0 {
-                *block = encrypt(&self.encryption_key, xor(*block, before));
-                before = *block;
-            }
-            body.extend(tlv(0x87, &[&[0x01], &padded[..]].concat()));
+            body.extend(element(0x87, &[&[0x01], &self.encrypted(&padded)[..]].concat()));
         }
         if le {
             body.extend([0x97, 0x01, 0x00]);
         }
+        let code = self.code_of(header, &body);
+        wrapped(header, &[&body[..], &[0x8E, 0x08], &code].concat())
+    }
+
+    /// Whole blocks as a command of this moment has them.
+    pub fn encrypted(&self, blocks: &[u8]) -> Vec<u8> {
+        let mut blocks = blocks.to_vec();
+        let mut before = self.initial(0x00);
+        for block in blocks.as_chunks_mut::<16>().0 {
+            *block = encrypt(&self.encryption_key, xor(*block, before));
+            before = *block;
+        }
+        blocks
+    }
+
+    /// The code over a command's objects, which is the last of its objects. The session goes on from it.
+    pub fn code_of(&mut self, header: [u8; 4], body: &[u8]) -> [u8; 8] {
         let mut block = [0; 16];
         block[0] = 0x0C;
         block[1..4].copy_from_slice(&header[1..]);
         block[4] = 0x80;
-        self.command_chain = code(&self.code_key, &[&self.command_chain[..], &block, &body].concat());
-        body.extend([0x8E, 0x08]);
-        body.extend(&self.command_chain[..8]);
-        let length = u16::try_from(body.len()).ok()?.to_be_bytes();
-        let header = [0x0C, header[1], header[2], header[3]];
-        Some(match length {
-            [0, length] => [&header[..], &[length], &body, &[0x00]].concat(),
-            _ => [&header[..], &[0x00], &length, &body, &[0x00, 0x00]].concat(),
-        })
+        self.command_chain = code(&self.code_key, &[&self.command_chain[..], &block, body].concat());
+        std::array::from_fn(|index| self.command_chain[index])
     }
 
     /// What is inside a protected answer: data and status word.
@@ -149,6 +154,16 @@ impl Host {
     }
 }
 
+/// The objects of a protected command as its data field.
+pub fn wrapped(header: [u8; 4], objects: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(objects.len()).ok()?.to_be_bytes();
+    let header = [0x0C, header[1], header[2], header[3]];
+    Some(match length {
+        [0, length] => [&header[..], &[length], objects, &[0x00]].concat(),
+        _ => [&header[..], &[0x00], &length, objects, &[0x00, 0x00]].concat(),
+    })
+}
+
 /// Header, data field and whether an Le follows.
 fn parts(command: &[u8]) -> Option<([u8; 4], &[u8], bool)> {
     let (header, body) = command.split_first_chunk()?;
@@ -172,7 +187,8 @@ fn value(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     rest.get(..length)
 }
 
-fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+/// An element: tag, shortest length, value.
+pub fn element(tag: u8, value: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
     let header = match value.len() {
         0..0x80 => vec![tag, low],
