@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         pin: ReferenceData { value: b"123456\xFF\xFF", tries: 3 },
         puk: ReferenceData { value: b"12345678", tries: 3 },
         global_pin: None,
+        fingers: &[],
         card_verifiable_certificate: None,
         management_key: &management_key,
         keys: &[],

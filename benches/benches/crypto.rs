@@ -203,6 +203,7 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
         pin: ReferenceData { value: b"123456\xFF\xFF", tries: 3 },
         puk: ReferenceData { value: b"12345678", tries: 3 },
         global_pin: None,
+        fingers: &[],
         card_verifiable_certificate: None,
         management_key: &management_key,
         keys: &[(reference, key.clone(), Origin::Imported)],

@@ -35,7 +35,7 @@ use vreader::{
     random,
     reader::{InsertedCard, Interface, ReaderSettings},
     run::{World, WorldSettings},
-    sm::{Local, SecureChannel, Transport},
+    sm::{Local, SecureChannel, Transport, whole_answer},
 };
 
 /// What this program is when it starts itself again.
@@ -287,13 +287,8 @@ impl Transport for Pcsc {
 }
 
 fn read_plain(transport: &mut impl Transport<Error = Infallible>) {
-    let Ok(mut answer) = transport.transmit(&GET_DATA);
-    while let Some(&[0x61, more]) = answer.last_chunk() {
-        answer.truncate(answer.len() - 2);
-        let Ok(next) = transport.transmit(&[0x00, 0xC0, 0x00, 0x00, more]);
-        answer.extend(next);
-    }
-    assert!(answer.len() > LENGTH && answer.ends_with(&[0x90, 0x00]));
+    let Ok(answer) = whole_answer(transport, &GET_DATA);
+    assert!(answer.is_success() && answer.data.len() > LENGTH);
 }
 
 fn mean_protected(transport: &mut impl Transport<Error = Infallible>) -> Duration {

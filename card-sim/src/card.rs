@@ -192,7 +192,7 @@ impl<P: Platform> Card<P> {
             return volatile.get_response(&command);
         }
         volatile.clear_response();
-        if command.class.is_chained() && !volatile.may_be_chained(command.instruction) {
+        if command.class.is_chained() && !volatile.may_be_chained(&command) {
             volatile.interrupt();
             return Err(rules::CHAINING.refuse());
         }
@@ -344,8 +344,8 @@ impl Volatile {
         Ok(self.cursor.take(command.response_limit()))
     }
 
-    fn may_be_chained(&self, instruction: u8) -> bool {
-        self.application == Application::Piv && piv::may_be_chained(instruction)
+    fn may_be_chained(&self, command: &Command<'_>) -> bool {
+        self.application == Application::Piv && piv::may_be_chained(command)
     }
 
     fn push(&mut self, command: &Command<'_>) -> Result<Progress, Refusal> {

@@ -23,13 +23,18 @@ impl PinUsagePolicy {
             Err(StoreError::BufferTooSmall) => return Ok(Self::default()),
             read => read?,
         };
-        let policy = Reader::new(&discovery)
+        Ok(Self::of(&discovery))
+    }
+
+    /// The policy that a Discovery Object states, with its tag `7E`.
+    pub fn of(discovery: &[u8]) -> Self {
+        let policy = Reader::new(discovery)
             .expect(TEMPLATE)
             .and_then(|template| Reader::new(template).find(PIN_USAGE_POLICY))
             .ok()
             .flatten()
             .and_then(|policy| policy.first().copied());
-        Ok(Self(policy.unwrap_or_default()))
+        Self(policy.unwrap_or_default())
     }
 
     /// Bit 6: the Global PIN satisfies the access rules as the PIV PIN does.

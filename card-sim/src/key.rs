@@ -110,13 +110,13 @@ pub struct KeyUse {
 impl KeyReference {
     /// The key's row in SP 800-73-5 part 1, table 5.
     pub const fn key_use(self) -> KeyUse {
-        use AccessRule::{Always, Never, PinAlways, PinOrOcc, VciAndPinAlways, VciAndPinOrOcc};
+        use AccessRule::{Always, Never, PinOrOcc, PinOrOccAlways, VciAndPinOrOcc, VciAndPinOrOccAlways};
         use Operation::{Ecdh, Ecdsa, RsaPrivate};
         match self {
             Self::SecureMessaging => row(Always, Always, &[]),
             Self::PivAuthentication => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
             Self::CardManagement => row(Always, Never, &[]),
-            Self::DigitalSignature => row(PinAlways, VciAndPinAlways, &[RsaPrivate, Ecdsa]),
+            Self::DigitalSignature => row(PinOrOccAlways, VciAndPinOrOccAlways, &[RsaPrivate, Ecdsa]),
             Self::KeyManagement | Self::Retired(_) => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdh]),
             Self::CardAuthentication => row(Always, Always, &[RsaPrivate, Ecdsa]),
         }

@@ -11,6 +11,7 @@
 //! | [`profile`] | card stocks and the choices that the standard leaves to them |
 //! | `piv` | the commands, one file each |
 //! | [`object`], [`key`], [`mod@reference`] | the standard's tables: data objects, keys, PIN and PUK |
+//! | [`on_card_comparison`] | the rule by which fingers are compared |
 //! | [`security`] | what has been proved since power-on; the access rules |
 //! | [`interface`], [`discovery`] | contact and contactless; what the Discovery Object says of PINs and pairing |
 //! | [`sm`] | secure messaging |
@@ -42,6 +43,7 @@ pub mod discovery;
 pub mod interface;
 pub mod key;
 pub mod object;
+pub mod on_card_comparison;
 pub mod personalise;
 mod piv;
 pub mod platform;

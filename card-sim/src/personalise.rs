@@ -25,6 +25,14 @@ pub struct ReferenceData<'a> {
     pub tries: u8,
 }
 
+/// A finger for on-card comparison with its number of tries.
+pub struct Finger<'a> {
+    /// Its minutiae: see [`on_card_comparison`](crate::on_card_comparison).
+    pub minutiae: &'a [u8],
+    /// Tries of a fresh counter, 1 to 15.
+    pub tries: u8,
+}
+
 /// Everything that goes on a new card.
 pub struct Personalisation<'a> {
     /// The card stock.
@@ -35,6 +43,8 @@ pub struct Personalisation<'a> {
     pub puk: ReferenceData<'a>,
     /// Global PIN, `00`, if the card has one.
     pub global_pin: Option<ReferenceData<'a>>,
+    /// Fingers of on-card comparison: none, the primary one `96`, or that and the secondary one `97`.
+    pub fingers: &'a [Finger<'a>],
     /// Card management key, `9B`.
     pub management_key: &'a SymmetricKey,
     /// The certificate of key `04`, which makes the card speak secure messaging.
@@ -67,12 +77,7 @@ impl Personalisation<'_> {
     /// Optional containers that the stock has from the factory (retired certificates, iris images) are created empty
     /// where its empty containers read as such.
     pub fn write(&self, store: &mut impl Store) -> Result<(), PersonaliseError> {
-        let pin = reference_record(Reference::PivPin, &self.pin)?;
-        let puk = reference_record(Reference::Puk, &self.puk)?;
-        let global_pin = match &self.global_pin {
-            Some(data) => Some(reference_record(Reference::GlobalPin, data)?),
-            None => None,
-        };
+        let references = self.reference_records()?;
         let management_key = KeyRecord::symmetric(self.management_key, Origin::Imported);
         let keys = self.key_records()?;
 
@@ -80,19 +85,9 @@ impl Personalisation<'_> {
         let mut add =
             |record, bytes| updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany);
         add(Record::Profile, self.profile.name.as_bytes())?;
-        for (reference, record, tries) in [
-            (Reference::PivPin, Some(&pin), &self.pin.tries),
-            (Reference::Puk, Some(&puk), &self.puk.tries),
-            (
-                Reference::GlobalPin,
-                global_pin.as_ref(),
-                self.global_pin.as_ref().map_or(&0, |data| &data.tries),
-            ),
-        ] {
-            if let Some(record) = record {
-                add(Record::ReferenceData(reference), record.bytes())?;
-                add(Record::RetryCounter(reference), core::slice::from_ref(tries))?;
-            }
+        for (reference, record) in &references {
+            add(Record::ReferenceData(*reference), record.bytes())?;
+            add(Record::RetryCounter(*reference), record.tries_bytes())?;
         }
         add(Record::Key(KeyReference::CardManagement), management_key.bytes())?;
         if let Some(certificate) = self.card_verifiable_certificate {
@@ -114,6 +109,35 @@ impl Personalisation<'_> {
             StoreError::RepeatedRecord => PersonaliseError::TooMany,
             other => PersonaliseError::Store(other),
         })
+    }
+
+    fn reference_records(
+        &self,
+    ) -> Result<Vec<(Reference, ReferenceRecord), { Reference::ALL.len() }>, PersonaliseError> {
+        let fingers = [Reference::PrimaryFinger, Reference::SecondaryFinger];
+        if self.fingers.len() > fingers.len() {
+            return Err(PersonaliseError::TooMany);
+        }
+        let fingers = fingers
+            .into_iter()
+            .zip(self.fingers)
+            .map(|(which, finger)| (which, finger.minutiae, finger.tries));
+        let global_pin =
+            self.global_pin.as_ref().map(|data| (Reference::GlobalPin, data.value.as_slice(), data.tries));
+        let always = [
+            (Reference::PivPin, self.pin.value.as_slice(), self.pin.tries),
+            (Reference::Puk, self.puk.value.as_slice(), self.puk.tries),
+        ];
+        let mut records = Vec::new();
+        for (reference, value, tries) in always.into_iter().chain(global_pin).chain(fingers) {
+            if !(1..=15).contains(&tries) || !reference.is_well_formed(value) {
+                return Err(PersonaliseError::Reference(reference));
+            }
+            records
+                .push((reference, ReferenceRecord::new(tries, value)))
+                .map_err(|_| PersonaliseError::TooMany)?;
+        }
+        Ok(records)
     }
 
     fn key_records(&self) -> Result<Vec<(KeyReference, KeyRecord), MAX_KEYS>, PersonaliseError> {
@@ -138,14 +162,4 @@ impl Personalisation<'_> {
             .map(|container| container.tag)
             .filter(|tag| !self.objects.iter().any(|(filled, _)| filled == tag))
     }
-}
-
-fn reference_record(
-    reference: Reference,
-    data: &ReferenceData<'_>,
-) -> Result<ReferenceRecord, PersonaliseError> {
-    if !(1..=15).contains(&data.tries) || !reference.is_well_formed(data.value) {
-        return Err(PersonaliseError::Reference(reference));
-    }
-    Ok(ReferenceRecord::new(data.tries, data.value))
 }

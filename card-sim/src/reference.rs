@@ -1,18 +1,19 @@
-//! PIN, PUK and Global PIN: their formats, counters, comparison and change.
+//! PIN, PUK, Global PIN and enrolled fingers: their formats, counters, comparison and change.
 //!
 //! Follows SP 800-73-5 part 2, 2.4.3 (formats) and 3.2.1 to 3.2.3 (counters). Promise: a try is spent, in a
-//! transaction of its own, before the bytes are compared; a comparison takes the same time wherever they differ.
+//! transaction of its own, before anything is compared; a comparison takes the same time wherever the values differ.
 
 use heapless::Vec;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
+    on_card_comparison,
     refusal::{Refusal, rules},
     store::{Record, Store, StoreError, Update},
 };
 
-/// Length of reference data in bytes, padding included.
+/// Length of a PIN or PUK in bytes, padding included.
 pub const LENGTH: usize = 8;
 
 /// Reference data that is compared with what a holder presents (SP 800-73-5 part 1, table 4).
@@ -24,15 +25,25 @@ pub enum Reference {
     PivPin,
     /// `81`: the PIN unblocking key.
     Puk,
+    /// `96`: the primary finger of on-card comparison.
+    PrimaryFinger,
+    /// `97`: the secondary finger.
+    SecondaryFinger,
 }
 
 impl Reference {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::GlobalPin, Self::PivPin, Self::Puk, Self::PrimaryFinger, Self::SecondaryFinger];
+
     /// The reference with this byte.
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0x00 => Self::GlobalPin,
             0x80 => Self::PivPin,
             0x81 => Self::Puk,
+            0x96 => Self::PrimaryFinger,
+            0x97 => Self::SecondaryFinger,
             _ => return None,
         })
     }
@@ -43,19 +54,29 @@ impl Reference {
             Self::GlobalPin => 0x00,
             Self::PivPin => 0x80,
             Self::Puk => 0x81,
+            Self::PrimaryFinger => 0x96,
+            Self::SecondaryFinger => 0x97,
         }
     }
 
+    /// Whether a finger is compared, by [`on_card_comparison`].
+    pub const fn is_finger(self) -> bool {
+        matches!(self, Self::PrimaryFinger | Self::SecondaryFinger)
+    }
+
     /// Whether `data` has the format of this reference: a PIN is 6 to 8 digits padded with `FF`; a PUK is any
-    /// eight bytes (part 2, 2.4.3).
+    /// eight bytes (part 2, 2.4.3); a finger is a list of minutiae.
     pub fn is_well_formed(self, data: &[u8]) -> bool {
+        if self.is_finger() {
+            return on_card_comparison::is_well_formed(data);
+        }
         let Ok(data) = <&[u8; LENGTH]>::try_from(data) else { return false };
         match self {
-            Self::Puk => true,
             Self::GlobalPin | Self::PivPin => {
                 let digits = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 digits >= 6 && data.iter().skip(digits).all(|byte| *byte == 0xFF)
             }
+            _ => true,
         }
     }
 }
@@ -67,30 +88,42 @@ pub fn pad_pin(pin: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
     Reference::PivPin.is_well_formed(padded.as_slice()).then_some(padded)
 }
 
-/// Reference data in the form of its record: number of tries, then the eight bytes.
-pub(crate) struct ReferenceRecord(Zeroizing<Vec<u8, { LENGTH + 1 }>>);
+/// Reference data in the form of its record: number of tries, then what is compared.
+pub(crate) struct ReferenceRecord(Zeroizing<Vec<u8, RECORD_CAPACITY>>);
+
+const RECORD_CAPACITY: usize = on_card_comparison::MAX_LENGTH.saturating_add(1);
 
 impl ReferenceRecord {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a secret is not copied about")]
-    pub(crate) fn new(tries: u8, value: &[u8; LENGTH]) -> Self {
+    /// The record of a well-formed value.
+    pub(crate) fn new(tries: u8, value: &[u8]) -> Self {
         let mut bytes = Zeroizing::new(Vec::new());
-        // The capacity is the sum of the two lengths, so both fit.
+        // The longest well-formed value, a finger, fits with its number of tries.
         let _ = bytes.push(tries);
         let _ = bytes.extend_from_slice(value);
         Self(bytes)
     }
 
     fn load(store: &impl Store, reference: Reference) -> Result<Option<Self>, StoreError> {
-        let mut bytes = Zeroizing::new(Vec::<u8, { LENGTH + 1 }>::new());
-        let found = store.read(Record::ReferenceData(reference), &mut *bytes)?;
-        if found && bytes.len() != LENGTH.saturating_add(1) {
-            return Err(StoreError::Medium);
+        let mut bytes = Zeroizing::new(Vec::<u8, RECORD_CAPACITY>::new());
+        if !store.read(Record::ReferenceData(reference), &mut *bytes)? {
+            return Ok(None);
         }
-        Ok(found.then_some(Self(bytes)))
+        let record = Self(bytes);
+        let whole = if reference.is_finger() {
+            on_card_comparison::is_well_formed(record.value())
+        } else {
+            record.value().len() == LENGTH
+        };
+        if whole { Ok(Some(record)) } else { Err(StoreError::Medium) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The number of tries, as a fresh counter's record.
+    pub(crate) fn tries_bytes(&self) -> &[u8] {
+        self.0.get(..1).unwrap_or_default()
     }
 
     fn tries(&self) -> u8 {
@@ -145,11 +178,12 @@ pub(crate) fn spend_and_compare(
     let record = ReferenceRecord::load(store, reference)?.ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
     let left = tries_left(store, reference)?.checked_sub(1).ok_or(rules::BLOCKED.refuse())?;
     store.commit(&[Update::Write(Record::RetryCounter(reference), &[left])])?;
-    if bool::from(record.value().ct_eq(candidate)) {
-        Ok(Comparison::Equal { tries: record.tries() })
+    let equal = if reference.is_finger() {
+        on_card_comparison::matches(record.value(), candidate)
     } else {
-        Ok(Comparison::Different { left })
-    }
+        bool::from(record.value().ct_eq(candidate))
+    };
+    if equal { Ok(Comparison::Equal { tries: record.tries() }) } else { Ok(Comparison::Different { left }) }
 }
 
 #[cfg(test)]

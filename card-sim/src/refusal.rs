@@ -165,12 +165,13 @@ pub mod rules {
         // VERIFY.
         VERIFY_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.1", "P1 is 00, or FF without data";
         REFERENCE_NOT_FOUND = Status::ReferenceNotFound, Sp80073Part2, "3.2.1", "the card has this key reference and allows the command for it";
-        VERIFY_CHANNEL = Status::SecurityStatusNotSatisfied, Sp80073Part2, "3.2.1", "through the antenna, a PIN comes over the virtual contact interface, a pairing code under secure messaging";
+        VERIFY_CHANNEL = Status::SecurityStatusNotSatisfied, Sp80073Part2, "3.2.1", "through the antenna, a PIN comes over the virtual contact interface, a finger or pairing code under secure messaging";
         PAIRING_CODE = Status::VerificationFailed, Sp80073Part2, "3.2.1", "the pairing code is verified";
         PAIRING_CODE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.1", "a pairing code is 8 digits";
         BLOCKED = Status::AuthenticationMethodBlocked, Sp80073Part2, "3.2.1", "tries are left";
         TRIES_LEFT = Status::TriesLeft(0), Sp80073Part2, "3.2.1", "the reference data is verified";
         REFERENCE_FORM = Status::IncorrectData, Sp80073Part2, "2.4.3", "a PIN is 6 to 8 digits padded with FF to 8 bytes, a PUK is 8 bytes";
+        FINGER_FORM = Status::IncorrectData, Sp80073Part2, "3.2.1", "a finger is 12 to 60 minutiae of 3 bytes";
         // CHANGE REFERENCE DATA, RESET RETRY COUNTER.
         CHANGE_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.2", "P1 is 00";
         CHANGE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.2", "the data field is the old and the new reference data, 8 bytes each and well formed";

@@ -6,7 +6,7 @@
 use heapless::Vec;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{interface::Interface, key::SymmetricAlgorithm};
+use crate::{interface::Interface, key::SymmetricAlgorithm, reference::Reference};
 
 /// What must be true before something may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +17,20 @@ pub enum AccessRule {
     Never,
     /// The PIV PIN, or the Global PIN where the Discovery Object lets it, is verified.
     Pin,
-    /// The PIN was verified by the command immediately before.
-    PinAlways,
     /// The PIN or, on cards that have it, on-card biometric comparison.
     PinOrOcc,
+    /// One of the two was verified by the command immediately before.
+    PinOrOccAlways,
     /// The card management key is authenticated.
     Administrator,
     /// The virtual contact interface: a command under secure messaging, and pairing where the card asks for it.
     Vci,
     /// The virtual contact interface and the PIN.
     VciAndPin,
-    /// The virtual contact interface, and the PIN verified by the command immediately before.
-    VciAndPinAlways,
     /// The virtual contact interface, and the PIN or on-card biometric comparison.
     VciAndPinOrOcc,
+    /// The virtual contact interface, and one of the two verified by the command immediately before.
+    VciAndPinOrOccAlways,
 }
 
 /// A challenge that waits for its answer.
@@ -75,7 +75,7 @@ pub(crate) struct SecurityStatus {
 
 #[derive(Default)]
 struct ApplicationStatus {
-    pin: bool,
+    verified: Verified,
     administrator: bool,
     /// The pairing code was verified in this session of secure messaging.
     paired: bool,
@@ -85,10 +85,19 @@ struct ApplicationStatus {
     now: OneShot,
 }
 
+/// Which reference data of the application is verified.
+#[derive(Default)]
+struct Verified {
+    pin: bool,
+    primary_finger: bool,
+    secondary_finger: bool,
+}
+
 /// What is good for one command.
 #[derive(Default)]
 struct OneShot {
-    pin_always: bool,
+    /// A PIN or a finger was verified.
+    verified: bool,
     challenge: Option<Challenge>,
 }
 
@@ -98,14 +107,18 @@ impl SecurityStatus {
         match rule {
             AccessRule::Always => true,
             AccessRule::Never => false,
-            AccessRule::Pin | AccessRule::PinOrOcc => self.application.pin || self.global_pin,
-            AccessRule::PinAlways => self.application.now.pin_always,
-            AccessRule::Vci => self.channel.virtual_contact,
-            AccessRule::VciAndPin | AccessRule::VciAndPinOrOcc => {
-                self.channel.virtual_contact && self.permits(AccessRule::Pin)
+            AccessRule::Pin => self.application.verified.pin || self.global_pin,
+            AccessRule::PinOrOcc => {
+                self.permits(AccessRule::Pin)
+                    || self.application.verified.primary_finger
+                    || self.application.verified.secondary_finger
             }
-            AccessRule::VciAndPinAlways => {
-                self.channel.virtual_contact && self.permits(AccessRule::PinAlways)
+            AccessRule::PinOrOccAlways => self.application.now.verified,
+            AccessRule::Vci => self.channel.virtual_contact,
+            AccessRule::VciAndPin => self.channel.virtual_contact && self.permits(AccessRule::Pin),
+            AccessRule::VciAndPinOrOcc => self.channel.virtual_contact && self.permits(AccessRule::PinOrOcc),
+            AccessRule::VciAndPinOrOccAlways => {
+                self.channel.virtual_contact && self.permits(AccessRule::PinOrOccAlways)
             }
             AccessRule::Administrator => self.application.administrator,
         }
@@ -154,7 +167,7 @@ impl SecurityStatus {
     /// command is good for the next one again, unless the command made something newer.
     pub(crate) fn pass_on(&mut self) {
         let now = core::mem::take(&mut self.application.now);
-        self.application.next.pin_always |= now.pin_always;
+        self.application.next.verified |= now.verified;
     }
 
     /// A command ends.
@@ -174,24 +187,28 @@ impl SecurityStatus {
         self.application = ApplicationStatus::default();
     }
 
-    pub(crate) fn pin(&self) -> bool {
-        self.application.pin
+    /// The status of reference data. The PUK has none: it opens nothing but the command that presents it.
+    pub(crate) fn verified(&self, reference: Reference) -> bool {
+        match reference {
+            Reference::GlobalPin => self.global_pin,
+            Reference::PivPin => self.application.verified.pin,
+            Reference::Puk => false,
+            Reference::PrimaryFinger => self.application.verified.primary_finger,
+            Reference::SecondaryFinger => self.application.verified.secondary_finger,
+        }
     }
 
-    pub(crate) fn set_pin(&mut self, verified: bool) {
-        self.application.pin = verified;
-        self.application.next.pin_always = verified;
-        self.application.now.pin_always = false;
-    }
-
-    pub(crate) fn global_pin(&self) -> bool {
-        self.global_pin
-    }
-
-    pub(crate) fn set_global_pin(&mut self, verified: bool) {
-        self.global_pin = verified;
-        self.application.next.pin_always = verified;
-        self.application.now.pin_always = false;
+    pub(crate) fn set_verified(&mut self, reference: Reference, verified: bool) {
+        let status = match reference {
+            Reference::GlobalPin => &mut self.global_pin,
+            Reference::PivPin => &mut self.application.verified.pin,
+            Reference::Puk => return,
+            Reference::PrimaryFinger => &mut self.application.verified.primary_finger,
+            Reference::SecondaryFinger => &mut self.application.verified.secondary_finger,
+        };
+        *status = verified;
+        self.application.next.verified = verified;
+        self.application.now.verified = false;
     }
 
     pub(crate) fn set_administrator(&mut self, authenticated: bool) {

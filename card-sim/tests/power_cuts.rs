@@ -31,8 +31,12 @@ const NEW: &[u8; 8] = b"76543210";
 const WRONG: &[u8; 8] = b"000000\xFF\xFF";
 const GLOBAL_PIN: &[u8; 8] = b"777777\xFF\xFF";
 
-/// The Discovery Object's PIN usage policy: PIV PIN and Global PIN, the PIV PIN first (SP 800-73-5 part 1, table 1).
-const BOTH_PINS: [u8; 2] = [0x60, 0x10];
+/// Twelve minutiae of a finger, and of another one.
+const FINGER: &[u8; 36] = &[0x40; 36];
+const OTHER_FINGER: &[u8; 36] = &[0x90; 36];
+
+/// The Discovery Object's PIN usage policy: PIV PIN, Global PIN and fingers, the PIV PIN first (SP 800-73-5 part 1, table 1).
+const PINS_AND_FINGERS: [u8; 2] = [0x70, 0x10];
 
 type CutCard = Card<Parts<ChaCha20Rng, FlashStore<CutFlash>, RustCrypto>>;
 
@@ -51,7 +55,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let holder = |name, header: [u8; 4], old: &[u8; 8], new: &[u8], states: States| {
+    let holder = |name, header: [u8; 4], old: &[u8], new: &[u8], states: States| {
         let length = u8::try_from(old.len() + new.len()).unwrap();
         let command = [&header[..], &[length], old, new].concat();
         Case { name, administrator: false, commands: vec![command], states }
@@ -78,6 +82,16 @@ fn cases() -> Vec<Case> {
         }),
         holder("VERIFY, right Global PIN", [0x00, 0x20, 0x00, 0x00], GLOBAL_PIN, &[], |old, _| {
             vec![old.clone(), spent(old, Reference::GlobalPin), with_tries(old, Reference::GlobalPin, 3)]
+        }),
+        holder("VERIFY, wrong finger", [0x00, 0x20, 0x00, 0x96], OTHER_FINGER, &[], |old, _| {
+            vec![old.clone(), spent(old, Reference::PrimaryFinger)]
+        }),
+        holder("VERIFY, right finger", [0x00, 0x20, 0x00, 0x96], FINGER, &[], |old, _| {
+            vec![
+                old.clone(),
+                spent(old, Reference::PrimaryFinger),
+                with_tries(old, Reference::PrimaryFinger, 3),
+            ]
         }),
         holder("CHANGE REFERENCE DATA, wrong Global PIN", [0x00, 0x24, 0x00, 0x00], WRONG, NEW, |old, _| {
             vec![old.clone(), spent(old, Reference::GlobalPin)]
@@ -167,12 +181,15 @@ struct Start {
 fn fresh() -> Start {
     let mut store = FlashStore::format(MemoryFlash::blank(4), Reads::Memory).unwrap();
     let (tag, mut discovery) = support::discovery();
-    let policy = discovery.len() - BOTH_PINS.len();
-    discovery[policy..].copy_from_slice(&BOTH_PINS);
+    let policy = discovery.len() - PINS_AND_FINGERS.len();
+    discovery[policy..].copy_from_slice(&PINS_AND_FINGERS);
     let (chuid, certificate) = (object(0x5F_C102, &[0x34; 300]), object(0x5F_C105, &[0x43; 900]));
     personalise(&mut store, &[(tag, discovery), chuid, certificate]);
     let global_pin = [&[3][..], GLOBAL_PIN].concat();
+    let finger = [&[3][..], FINGER].concat();
     let updates = [
+        Update::Write(Record::ReferenceData(Reference::PrimaryFinger), finger.as_slice()),
+        Update::Write(Record::RetryCounter(Reference::PrimaryFinger), &[3]),
         Update::Write(Record::ReferenceData(Reference::GlobalPin), global_pin.as_slice()),
         Update::Write(Record::RetryCounter(Reference::GlobalPin), &[3]),
     ];
@@ -182,7 +199,7 @@ fn fresh() -> Start {
 
 fn one_try_left() -> Start {
     let mut store = open_in_memory(&fresh().image);
-    for reference in [Reference::PivPin, Reference::Puk, Reference::GlobalPin] {
+    for reference in [Reference::PivPin, Reference::Puk, Reference::GlobalPin, Reference::PrimaryFinger] {
         store.commit(&[Update::Write(Record::RetryCounter(reference), &[1])]).unwrap();
     }
     Start { name: "one try left", image: store.image().unwrap().to_vec() }
@@ -371,13 +388,14 @@ fn check(image: &[u8], states: &[Contents], what: &str) {
     }
     assert_eq!(audit(&image), Ok(()), "{what}");
     let mut card = on(store);
-    for reference in [Reference::PivPin, Reference::GlobalPin] {
+    for reference in [Reference::PivPin, Reference::GlobalPin, Reference::PrimaryFinger] {
         let Some(record) = found.get(&Record::ReferenceData(reference).number()) else { continue };
         let tries = found[&Record::RetryCounter(reference).number()][0];
         let verify = [0x00, 0x20, 0x00, reference.to_byte()];
+        let length = u8::try_from(record.len() - 1).unwrap();
         let left = if tries == 0 { 0x6983 } else { 0x63C0 | u16::from(tries) };
         assert_eq!(send(&mut card, &verify), (vec![], left), "{what}");
-        let verified = send(&mut card, &[&verify[..], &[0x08], &record[1..]].concat()).1;
+        let verified = send(&mut card, &[&verify[..], &[length], &record[1..]].concat()).1;
         assert_eq!(verified, if tries == 0 { 0x6983 } else { 0x9000 }, "{what}");
     }
 }

@@ -42,6 +42,7 @@ fn card(curve: AsymmetricAlgorithm) -> Box<SecureCard> {
         pin: ReferenceData { value: b"123456\xFF\xFF", tries: 15 },
         puk: ReferenceData { value: b"12345678", tries: 3 },
         global_pin: None,
+        fingers: &[],
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &[0x01; 24]).unwrap(),
         card_verifiable_certificate: Some(&certificate),
         keys: &[(KeyReference::SecureMessaging, key, Origin::Generated)],

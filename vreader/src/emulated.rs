@@ -4,10 +4,12 @@ use std::path::Path;
 
 use card_sim::{
     Card, OpenError,
+    key::{KeyReference, Origin, PrivateKey, SymmetricKey},
     object::ObjectTag,
-    personalise::{Personalisation, PersonaliseError, ReferenceData},
+    personalise::{Finger, Personalisation, PersonaliseError, ReferenceData},
     platform::{Parts, Platform},
     profile::Profile,
+    reference::LENGTH,
     refusal::Rule,
     store::{FlashStore, MemoryFlash, Record, Store, StoreError, Update},
 };
@@ -17,7 +19,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
-    issue::IssuedCard,
+    issue::{Finger as Minutiae, IssuedCard},
     random::{self, CardRng},
     reader::{InsertedCard, Interface},
 };
@@ -121,7 +123,7 @@ fn describe_open(error: OpenError) -> &'static str {
 fn describe_personalise(error: PersonaliseError) -> String {
     match error {
         PersonaliseError::Reference(reference) => {
-            format!("the PIN or PUK with key reference {:02X} is malformed", reference.to_byte())
+            format!("the PIN, PUK or finger with key reference {:02X} is malformed", reference.to_byte())
         }
         PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
         PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
@@ -133,22 +135,60 @@ fn describe_personalise(error: PersonaliseError) -> String {
     }
 }
 
+/// What goes on a new card: of one that was issued, or imported.
+pub struct Personal<'a> {
+    /// Data objects as GET DATA answers them.
+    pub objects: &'a [(ObjectTag, Vec<u8>)],
+    /// Asymmetric keys.
+    pub keys: &'a [(KeyReference, PrivateKey, Origin)],
+    /// Card management key, 9B.
+    pub management_key: &'a SymmetricKey,
+    /// PIN, padded with `FF`.
+    pub pin: &'a [u8; LENGTH],
+    /// PUK.
+    pub puk: &'a [u8; LENGTH],
+    /// Global PIN, padded with `FF`, if the card has one.
+    pub global_pin: Option<&'a [u8; LENGTH]>,
+    /// Primary and secondary finger, if the card compares them.
+    pub fingers: &'a [Minutiae],
+    /// The certificate of key `04`, if the card has secure messaging.
+    pub card_verifiable_certificate: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a IssuedCard> for Personal<'a> {
+    fn from(issued: &'a IssuedCard) -> Self {
+        Self {
+            objects: &issued.objects,
+            keys: &issued.keys,
+            management_key: &issued.management_key,
+            pin: &issued.pin,
+            puk: &issued.puk,
+            global_pin: issued.global_pin.as_deref(),
+            fingers: &issued.fingers,
+            card_verifiable_certificate: issued.card_verifiable_certificate.as_deref(),
+        }
+    }
+}
+
 fn personalise(
     store: &mut FlashStore<MemoryFlash>,
     profile: &'static Profile,
     tries: u8,
-    issued: &IssuedCard,
+    personal: &Personal<'_>,
 ) -> Result<(), EmulatedError> {
     let objects: Vec<(ObjectTag, &[u8])> =
-        issued.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
+        personal.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
+    let fingers: Vec<Finger<'_>> =
+        personal.fingers.iter().map(|minutiae| Finger { minutiae, tries }).collect();
     let contents = Personalisation {
         profile,
-        pin: ReferenceData { value: &issued.pin, tries },
-        puk: ReferenceData { value: &issued.puk, tries },
-        global_pin: issued.global_pin.as_ref().map(|value| ReferenceData { value, tries }),
-        card_verifiable_certificate: issued.card_verifiable_certificate.as_deref(),
-        management_key: &issued.management_key,
-        keys: &issued.keys,
+        pin: ReferenceData { value: personal.pin, tries },
+        puk: ReferenceData { value: personal.puk, tries },
+        global_pin: personal.global_pin.map(|value| ReferenceData { value, tries }),
+        fingers: &fingers,
+        card_verifiable_certificate: personal.card_verifiable_certificate,
+        management_key: personal.management_key,
+        keys: personal.keys,
         objects: &objects,
     };
     contents.write(store).map_err(EmulatedError::Personalise)
@@ -173,26 +213,28 @@ impl EmulatedCard {
         Self::on(CardStore::File(FileStore::open(path, durability)?))
     }
 
-    /// Makes a card file of this size with an issued card on a card stock, and opens it. `tries` are those of PIN and PUK.
-    pub fn create(
+    /// Makes a card file of this size with an issued or imported card on a card stock, and opens it. `tries` are those of
+    /// PIN and PUK.
+    pub fn create<'a>(
         path: &Path,
         size: FlashSize,
         profile: &'static Profile,
         tries: u8,
-        issued: &IssuedCard,
+        personal: impl Into<Personal<'a>>,
     ) -> Result<Self, EmulatedError> {
-        let store = FileStore::create(path, size, |store| personalise(store, profile, tries, issued))?;
+        let personal = personal.into();
+        let store = FileStore::create(path, size, |store| personalise(store, profile, tries, &personal))?;
         Self::on(CardStore::File(store))
     }
 
-    /// An issued card on a card stock, in memory. `tries` are those of PIN and PUK.
-    pub fn in_memory(
+    /// An issued or imported card on a card stock, in memory. `tries` are those of PIN and PUK.
+    pub fn in_memory<'a>(
         profile: &'static Profile,
         tries: u8,
-        issued: &IssuedCard,
+        personal: impl Into<Personal<'a>>,
     ) -> Result<Self, EmulatedError> {
         let mut store = FlashSize::DEFAULT.blank_store();
-        personalise(&mut store, profile, tries, issued)?;
+        personalise(&mut store, profile, tries, &personal.into())?;
         Self::with_store(store)
     }
 

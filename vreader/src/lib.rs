@@ -1,13 +1,16 @@
 //! A virtual smart-card reader and all around it: attachments, card files, issuing.
 //!
 //! The card itself is [`card_sim`]; this crate gives it a place to live (a [card file](image)), a
-//! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity ([`issue`]).
+//! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity: a new one ([`issue`]), or that of a
+//! test card ([`import`]).
 
 pub mod attach;
+pub mod check;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;
 pub mod image;
+pub mod import;
 pub mod inspect;
 pub mod issue;
 pub mod random;

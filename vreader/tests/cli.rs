@@ -245,7 +245,17 @@ fn vpcd_that_waits(folder: &TempDir) -> Child {
 #[test]
 fn every_subcommand_has_help_with_an_example() {
     let folder = folder();
-    for words in [&[][..], &["card", "new"], &["card", "show"], &["vpcd"], &["demo"], &["doctor"]] {
+    for words in [
+        &[][..],
+        &["card", "new"],
+        &["card", "import"],
+        &["card", "show"],
+        &["card", "check"],
+        &["apdu"],
+        &["vpcd"],
+        &["demo"],
+        &["doctor"],
+    ] {
         let help = done(&folder, &[words, &["--help"]].concat());
         assert!(help.contains("Example"), "{words:?}");
     }

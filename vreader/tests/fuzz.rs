@@ -127,6 +127,7 @@ fn unlucky_card(path: &Path) {
             pin: ReferenceData { value: b"271828\xFF\xFF", tries: 3 },
             puk: ReferenceData { value: b"31415926", tries: 3 },
             global_pin: None,
+            fingers: &[],
             card_verifiable_certificate: None,
             management_key: &management_key,
             keys: &keys,

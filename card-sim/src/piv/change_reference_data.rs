@@ -27,7 +27,7 @@ pub(super) fn change<P: Platform>(
     if !reference.is_well_formed(old) || !reference.is_well_formed(new) {
         return Err(rules::CHANGE_FORM.refuse());
     }
-    verify::set_verified(context, reference, false);
+    context.security.set_verified(reference, false);
     let store = &mut context.platform.store;
     match reference::spend_and_compare(store, reference, old)? {
         Comparison::Equal { tries } => {
@@ -36,7 +36,7 @@ pub(super) fn change<P: Platform>(
                 Update::Write(Record::ReferenceData(reference), record.bytes()),
                 Update::Write(Record::RetryCounter(reference), &[tries]),
             ])?;
-            verify::set_verified(context, reference, true);
+            context.security.set_verified(reference, true);
             Ok(())
         }
         Comparison::Different { left } => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
@@ -47,7 +47,12 @@ pub(super) fn change<P: Platform>(
 fn changeable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Result<Reference, Refusal> {
     let store = &context.platform.store;
     let reference = Reference::from_byte(key_reference).ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
-    let enabled = reference != Reference::GlobalPin || PinUsagePolicy::load(store)?.global_pin();
+    let enabled = match reference {
+        Reference::PivPin | Reference::Puk => true,
+        Reference::GlobalPin => PinUsagePolicy::load(store)?.global_pin(),
+        // Fingers are enrolled by the issuer.
+        Reference::PrimaryFinger | Reference::SecondaryFinger => false,
+    };
     if !enabled || !reference::exists(store, reference)? {
         return Err(rules::REFERENCE_NOT_FOUND.refuse());
     }

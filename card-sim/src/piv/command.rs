@@ -5,6 +5,7 @@
 
 use crate::{
     key::KeyReference,
+    reference::Reference,
     refusal::{Refusal, rules},
 };
 
@@ -115,13 +116,15 @@ impl Command<'_> {
     }
 }
 
-/// Whether a command may come in a chain (SP 800-73-5 part 2, table 2; VERIFY and CHANGE REFERENCE DATA only for
-/// on-card biometric comparison, which this card does not have).
-pub(crate) fn may_be_chained(instruction: u8) -> bool {
-    matches!(
-        instruction,
-        instruction::GENERAL_AUTHENTICATE | instruction::PUT_DATA | instruction::GENERATE_ASYMMETRIC_KEY_PAIR
-    )
+/// Whether a command may come in a chain (SP 800-73-5 part 2, table 2; VERIFY only with a finger).
+pub(crate) fn may_be_chained(command: &apdu::Command<'_>) -> bool {
+    match command.instruction {
+        instruction::GENERAL_AUTHENTICATE
+        | instruction::PUT_DATA
+        | instruction::GENERATE_ASYMMETRIC_KEY_PAIR => true,
+        instruction::VERIFY => Reference::from_byte(command.p2).is_some_and(Reference::is_finger),
+        _ => false,
+    }
 }
 
 /// Whether a command may come under secure messaging (SP 800-73-5 part 2, table 2). A session is not made inside

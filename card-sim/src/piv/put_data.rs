@@ -8,6 +8,7 @@ use crate::{
     discovery::PinUsagePolicy,
     object::{Container, ObjectTag},
     platform::Platform,
+    reference::Reference,
     refusal::{Refusal, rules},
     security::AccessRule,
     store::{Record, Store, Update},
@@ -29,9 +30,18 @@ pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -
         return Err(rules::MEMORY_FULL.refuse());
     }
     context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?;
-    // A Global PIN that the Discovery Object takes back opens nothing any more.
-    if tag == ObjectTag::DISCOVERY && !PinUsagePolicy::load(&context.platform.store)?.global_pin() {
-        context.security.set_global_pin(false);
+    if tag == ObjectTag::DISCOVERY { take_back(context) } else { Ok(()) }
+}
+
+/// What a new Discovery Object takes back opens nothing any more.
+fn take_back<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
+    let policy = PinUsagePolicy::load(&context.platform.store)?;
+    if !policy.global_pin() {
+        context.security.set_verified(Reference::GlobalPin, false);
+    }
+    if !policy.on_card_comparison() {
+        context.security.set_verified(Reference::PrimaryFinger, false);
+        context.security.set_verified(Reference::SecondaryFinger, false);
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> R
             Ok(())
         }
         Comparison::Different { left } => {
-            context.security.set_pin(false);
+            context.security.set_verified(Reference::PivPin, false);
             Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left)))
         }
     }

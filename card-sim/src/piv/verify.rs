@@ -12,7 +12,6 @@ use crate::{
     profile::MalformedReference,
     reference::{self, Comparison, Reference},
     refusal::{Refusal, rules},
-    security::AccessRule,
     store::{Record, Store, Update},
 };
 
@@ -31,7 +30,7 @@ pub(super) fn verify<P: Platform>(context: &mut Context<'_, P>, command: &Verify
         }
         Verify::Reset { key_reference } => {
             let reference = verifiable(context, key_reference)?;
-            set_verified(context, reference, false);
+            context.security.set_verified(reference, false);
             Ok(())
         }
         Verify::Compare { key_reference, candidate } => {
@@ -41,8 +40,8 @@ pub(super) fn verify<P: Platform>(context: &mut Context<'_, P>, command: &Verify
     }
 }
 
-/// The reference, if it is one that VERIFY checks on this card: the PIV PIN, and the Global PIN where the Discovery
-/// Object enables it.
+/// The reference, if it is one that VERIFY checks on this card: the PIV PIN, and the Global PIN and fingers where the
+/// Discovery Object enables them.
 fn verifiable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Result<Reference, Refusal> {
     let store = &context.platform.store;
     let reference = Reference::from_byte(key_reference).ok_or(rules::REFERENCE_NOT_FOUND.refuse())?;
@@ -50,6 +49,9 @@ fn verifiable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Resul
         Reference::PivPin => true,
         Reference::GlobalPin => PinUsagePolicy::load(store)?.global_pin(),
         Reference::Puk => false,
+        Reference::PrimaryFinger | Reference::SecondaryFinger => {
+            PinUsagePolicy::load(store)?.on_card_comparison()
+        }
     };
     if !enabled || !reference::exists(store, reference)? {
         return Err(rules::REFERENCE_NOT_FOUND.refuse());
@@ -58,14 +60,19 @@ fn verifiable<P: Platform>(context: &Context<'_, P>, key_reference: u8) -> Resul
     Ok(reference)
 }
 
-/// Through the antenna, a PIN is presented over the virtual contact interface only, and the PUK not at all (part 1,
-/// table 4).
+/// Through the antenna, a PIN is presented over the virtual contact interface only, a finger under secure messaging, and
+/// the PUK not at all (part 1, table 4).
 pub(super) fn check_channel<P: Platform>(
     context: &Context<'_, P>,
     reference: Reference,
 ) -> Result<(), Refusal> {
-    let contactless = if reference == Reference::Puk { AccessRule::Never } else { AccessRule::Vci };
-    if context.security.permits_here(AccessRule::Always, contactless) {
+    let channel = context.security.channel();
+    let contactless = match reference {
+        Reference::GlobalPin | Reference::PivPin => channel.virtual_contact,
+        Reference::PrimaryFinger | Reference::SecondaryFinger => channel.protected,
+        Reference::Puk => false,
+    };
+    if contactless || context.security.interface() == Interface::Contact {
         Ok(())
     } else {
         Err(rules::VERIFY_CHANNEL.refuse())
@@ -86,11 +93,7 @@ pub(super) fn tries_left_here<P: Platform>(
 }
 
 fn status<P: Platform>(context: &mut Context<'_, P>, reference: Reference) -> Result<(), Refusal> {
-    let verified = match reference {
-        Reference::GlobalPin => context.security.global_pin(),
-        Reference::PivPin | Reference::Puk => context.security.pin(),
-    };
-    if verified {
+    if context.security.verified(reference) {
         return Ok(());
     }
     match tries_left_here(context, reference)? {
@@ -107,28 +110,22 @@ fn compare<P: Platform>(
     if tries_left_here(context, reference)? == 0 {
         return Err(rules::BLOCKED.refuse());
     }
-    let refused = context.profile.choices.malformed_reference == MalformedReference::Refused;
-    if refused && !reference.is_well_formed(candidate) {
-        return Err(rules::REFERENCE_FORM.refuse());
+    if !reference.is_well_formed(candidate) {
+        if reference.is_finger() {
+            return Err(rules::FINGER_FORM.refuse());
+        }
+        if context.profile.choices.malformed_reference == MalformedReference::Refused {
+            return Err(rules::REFERENCE_FORM.refuse());
+        }
     }
-    set_verified(context, reference, false);
+    context.security.set_verified(reference, false);
     let store = &mut context.platform.store;
     match reference::spend_and_compare(store, reference, candidate)? {
         Comparison::Equal { tries } => {
             store.commit(&[Update::Write(Record::RetryCounter(reference), &[tries])])?;
-            set_verified(context, reference, true);
+            context.security.set_verified(reference, true);
             Ok(())
         }
         Comparison::Different { left } => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
-    }
-}
-
-/// Sets the security status of a PIN.
-pub(super) fn set_verified<P: Platform>(context: &mut Context<'_, P>, reference: Reference, verified: bool) {
-    match reference {
-        Reference::GlobalPin => context.security.set_global_pin(verified),
-        Reference::PivPin => context.security.set_pin(verified),
-        // The PUK has no status: it opens nothing but the command that presents it.
-        Reference::Puk => {}
     }
 }

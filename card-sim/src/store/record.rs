@@ -91,7 +91,7 @@ mod tests {
         records.push(Record::Key(KeyReference::CardManagement));
         records
             .extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
-        for reference in [Reference::GlobalPin, Reference::PivPin, Reference::Puk] {
+        for reference in Reference::ALL {
             records.extend([Record::ReferenceData(reference), Record::RetryCounter(reference)]);
         }
         let numbers: BTreeSet<u16> = records.iter().map(|record| record.number()).collect();

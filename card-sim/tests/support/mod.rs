@@ -103,6 +103,7 @@ pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>
         pin: ReferenceData { value: PIN, tries: 3 },
         puk: ReferenceData { value: PUK, tries: 3 },
         global_pin: None,
+        fingers: &[],
         card_verifiable_certificate: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,

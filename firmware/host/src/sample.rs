@@ -60,6 +60,7 @@ impl Sample {
             pin: ReferenceData { value: &self.pin, tries: 3 },
             puk: ReferenceData { value: &PUK, tries: 3 },
             global_pin: None,
+            fingers: &[],
             card_verifiable_certificate: None,
             management_key: &self.management_key,
             keys: &keys,

@@ -10,7 +10,7 @@ use card_sim::key::{
     AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey,
 };
 use card_sim::object::ObjectTag;
-use card_sim::personalise::{Personalisation, ReferenceData};
+use card_sim::personalise::{Finger, Personalisation, ReferenceData};
 use card_sim::platform::Parts;
 use card_sim::profile;
 use card_sim::refusal::Rule;
@@ -92,11 +92,17 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
     let algorithm = SymmetricAlgorithm::from_id(byte(values, "algorithm-9B")).expect("an algorithm for 9B");
     let management_key = SymmetricKey::new(algorithm, value(values, "key-9B")).expect("a key for 9B");
     let global_pin = value(values, "global-pin");
+    let fingers: Vec<_> = ["finger-96", "finger-97"]
+        .into_iter()
+        .filter(|name| !value(values, name).is_empty())
+        .map(|name| Finger { minutiae: value(values, name), tries: byte(values, "tries-fingers") })
+        .collect();
     Personalisation {
         profile: &profile::PIV,
         pin: reference_data(values, "pin"),
         puk: reference_data(values, "puk"),
         global_pin: (!global_pin.is_empty()).then(|| reference_data(values, "global-pin")),
+        fingers: &fingers,
         card_verifiable_certificate: values.get("certificate-04"),
         management_key: &management_key,
         keys: &keys,

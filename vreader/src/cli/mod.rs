@@ -3,6 +3,9 @@
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
 //! error. An error says what was tried, what was found and what to do.
 
+mod apdu;
+mod card_check;
+mod card_import;
 mod card_new;
 mod card_show;
 mod ctl;
@@ -12,6 +15,7 @@ mod fuzz;
 mod option;
 mod run;
 mod serve;
+mod stock;
 mod trace;
 mod vpcd;
 mod world;
@@ -68,7 +72,7 @@ const VERSION: &str = if cfg!(feature = "aws-lc") {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Card files: make a card, show what is on it
+    /// Card files: make a card, load a test card, show what is on it
     #[command(subcommand)]
     Card(CardCommand),
     /// A private PC/SC world for one program: no root, no pcscd
@@ -82,6 +86,8 @@ enum Command {
     Trace(trace::Command),
     #[command(name = vreader::run::bind::ENTER, hide = true)]
     EnterBind(run::EnterArguments),
+    /// Send commands to a card, plain or under secure messaging
+    Apdu(Box<apdu::Arguments>),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
     /// A session with a card, step by step: identify, lock, unlock, sign
@@ -96,8 +102,12 @@ enum Command {
 enum CardCommand {
     /// Make a complete card in a new card file
     New(Box<card_new::Arguments>),
+    /// Make a card file from the folder of a test card
+    Import(Box<card_import::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
+    /// Check whether a card is what the standard's conformance tests ask for
+    Check(Box<card_check::Arguments>),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -106,12 +116,15 @@ pub(crate) fn main() -> ExitCode {
     start_logging();
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
+        Command::Card(CardCommand::Import(arguments)) => card_import::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
+        Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),
         Command::Trace(command) => return trace::run(&command),
         Command::EnterBind(arguments) => return run::enter(&arguments),
+        Command::Apdu(arguments) => return apdu::run(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Fuzz(arguments) => return fuzz::run(&arguments),

@@ -5,7 +5,7 @@ use card_sim::{
     profile::{self, Profile},
     sm::CipherSuite,
 };
-use vreader::issue::VirtualContact;
+use vreader::issue::{Finger, VirtualContact};
 
 /// `--profile`
 pub(super) fn parse_profile(text: &str) -> Result<&'static Profile, String> {
@@ -43,6 +43,13 @@ pub(super) fn parse_virtual_contact(text: &str) -> Result<VirtualContact, String
         "open" => Ok(VirtualContact::Open),
         _ => Err("choose pairing or open".into()),
     }
+}
+
+/// `--finger`
+pub(super) fn parse_finger(text: &str) -> Result<Finger, String> {
+    let bytes =
+        hex::decode(text).map_err(|error| format!("{error}; write the minutiae as pairs of 0-9 and A-F"))?;
+    Ok(Finger::new(bytes))
 }
 
 /// Which PIN holders are asked for.

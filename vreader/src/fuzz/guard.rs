@@ -68,13 +68,11 @@ pub enum Finding {
     },
 }
 
-const REFERENCES: [Reference; 3] = [Reference::GlobalPin, Reference::PivPin, Reference::Puk];
-
 /// Tries left of all references; `None` for one that cannot be read.
-type Tries = [Option<u8>; 3];
+type Tries = [Option<u8>; Reference::ALL.len()];
 
 fn tries(store: &impl Store) -> Tries {
-    REFERENCES.map(|reference| tries_left(store, reference).ok())
+    Reference::ALL.map(|reference| tries_left(store, reference).ok())
 }
 
 /// Watches one card.
@@ -122,7 +120,7 @@ impl Guard {
     }
 
     fn check_tries(&self, before: Tries, command: &[u8], status: u16) -> Result<(), Finding> {
-        for ((reference, before), after) in REFERENCES.into_iter().zip(before).zip(self.tries) {
+        for ((reference, before), after) in Reference::ALL.into_iter().zip(before).zip(self.tries) {
             let (Some(before), Some(after)) = (before, after) else { continue };
             if status == 0x9000 && gives_back(command, reference) {
                 continue;
@@ -157,7 +155,7 @@ fn check_form(command: &[u8], data: &[u8], status: u16) -> Result<(), Finding> {
 fn gives_back(command: &[u8], reference: Reference) -> bool {
     match *command {
         [_, 0x20 | 0x24, 0x00, p2, ..] => p2 == reference.to_byte(),
-        [_, 0x2C, 0x00, 0x80, ..] => reference != Reference::GlobalPin,
+        [_, 0x2C, 0x00, 0x80, ..] => matches!(reference, Reference::PivPin | Reference::Puk),
         _ => false,
     }
 }

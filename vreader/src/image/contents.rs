@@ -34,6 +34,8 @@ pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents
             slots.push(Slot { reference, algorithm: key.algorithm(), public_key, origin });
         }
     }
+    let fingers = [Reference::PrimaryFinger, Reference::SecondaryFinger];
+    let fingers = fingers.map(|finger| present(store, finger)).into_iter().filter_map(Result::transpose);
     Ok(Contents {
         profile,
         label,
@@ -41,6 +43,8 @@ pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents
         slots,
         pin: counter(store, Reference::PivPin)?,
         puk: counter(store, Reference::Puk)?,
+        global_pin: present(store, Reference::GlobalPin)?,
+        fingers: fingers.collect::<Result<_, _>>()?,
     })
 }
 
@@ -48,6 +52,11 @@ fn read(store: &impl Store, record: Record) -> Result<Option<Vec<u8>>, StoreErro
     // In a box: the buffer is too large for the stack of a thread.
     let mut buffer = Box::new(heapless::Vec::<u8, MAX_OBJECT>::new());
     Ok(store.read(record, &mut *buffer)?.then(|| buffer.to_vec()))
+}
+
+/// The counter, if the card has the reference.
+fn present(store: &impl Store, reference: Reference) -> Result<Option<Counter>, StoreError> {
+    Ok(Some(counter(store, reference)?).filter(|counter| counter.tries_total > 0))
 }
 
 fn counter(store: &impl Store, reference: Reference) -> Result<Counter, StoreError> {

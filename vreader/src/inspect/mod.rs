@@ -41,6 +41,10 @@ pub struct Contents {
     pub pin: Counter,
     /// Tries of the PUK.
     pub puk: Counter,
+    /// Tries of the Global PIN, if there is one.
+    pub global_pin: Option<Counter>,
+    /// Tries of the fingers of on-card comparison: the primary one, the secondary one.
+    pub fingers: Vec<Counter>,
 }
 
 /// A key on a card.
@@ -72,6 +76,8 @@ pub fn inspect(contents: &Contents) -> Report {
         expires,
         pin: contents.pin,
         puk: contents.puk,
+        global_pin: contents.global_pin,
+        fingers: contents.fingers.clone(),
         slots,
         certificates: certificates.entries,
         objects: contents.objects.iter().map(|(tag, object)| object_entry(*tag, object)).collect(),

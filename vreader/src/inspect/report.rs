@@ -27,6 +27,12 @@ pub struct Report {
     pub pin: Counter,
     /// Tries of the PUK.
     pub puk: Counter,
+    /// Tries of the Global PIN, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global_pin: Option<Counter>,
+    /// Tries of the fingers of on-card comparison: the primary one, the secondary one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fingers: Vec<Counter>,
     /// The asymmetric keys.
     pub slots: Vec<SlotEntry>,
     /// The certificates in their containers.

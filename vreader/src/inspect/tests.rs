@@ -12,7 +12,16 @@ const FRESH: Counter = Counter { tries_left: 3, tries_total: 3 };
 
 pub(super) fn contents(objects: BTreeMap<u32, Vec<u8>>) -> Contents {
     let (profile, label) = ("piv".to_owned(), "test card".to_owned());
-    Contents { profile, label, objects, slots: Vec::new(), pin: FRESH, puk: FRESH }
+    Contents {
+        profile,
+        label,
+        objects,
+        slots: Vec::new(),
+        pin: FRESH,
+        puk: FRESH,
+        global_pin: None,
+        fingers: Vec::new(),
+    }
 }
 
 fn issued(algorithm: AsymmetricAlgorithm) -> (IssuedCard, Contents) {

@@ -34,6 +34,9 @@ impl Report {
             ("Card identifier", numbers.card_identifier.clone()),
             ("PIN", Some(tries(self.pin))),
             ("PUK", Some(tries(self.puk))),
+            ("Global PIN", self.global_pin.map(tries)),
+            ("Primary finger", self.fingers.first().copied().map(tries)),
+            ("Secondary finger", self.fingers.get(1).copied().map(tries)),
         ];
         for (name, value) in facts {
             if let Some(value) = value {

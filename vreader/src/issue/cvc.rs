@@ -20,7 +20,8 @@ use super::{
     oid,
     pki::Authority,
     signature::{certificate_signature, sign},
-    tlv::{element, elements, long_element},
+    stored_certificate::stored_certificate,
+    tlv::{element, long_element},
 };
 
 /// Tags of two bytes.
@@ -61,12 +62,13 @@ pub(crate) fn by_content_signer(
     guid: &[u8],
     key: &PrivateKey,
     signer: &Authority,
+    compressed: bool,
     crypto: &mut dyn Crypto,
 ) -> Result<Certified, IssueError> {
     let issuer = short_identifier(signer)?;
     let certificate = certify(&issuer, guid, Role::Card, key, signer.key(), crypto)?;
-    let signer = elements([(0x70, signer.certificate_der()), (0x71, &[0x00]), (0xFE, &[])]);
-    Ok(Certified { certificate, signer })
+    let before = stored_certificate(signer.certificate_der(), compressed);
+    Ok(Certified { certificate, signer: [before, element(0xFE, &[])].concat() })
 }
 
 /// The same through an intermediate key.
@@ -75,6 +77,7 @@ pub(crate) fn by_intermediate(
     key: &PrivateKey,
     intermediate: &PrivateKey,
     signer: &Authority,
+    compressed: bool,
     crypto: &mut dyn Crypto,
 ) -> Result<Certified, IssueError> {
     let point = point(intermediate, crypto)?;
@@ -84,7 +87,7 @@ pub(crate) fn by_intermediate(
     let issuer = short_identifier(signer)?;
     let of_intermediate = certify(&issuer, name, Role::Intermediate, intermediate, signer.key(), crypto)?;
     let certificate = certify(name, guid, Role::Card, key, intermediate, crypto)?;
-    let before = elements([(0x70, signer.certificate_der()), (0x71, &[0x00])]);
+    let before = stored_certificate(signer.certificate_der(), compressed);
     Ok(Certified { certificate, signer: [before, of_intermediate, element(0xFE, &[])].concat() })
 }
 

@@ -54,8 +54,15 @@ pub enum IssueError {
     #[error("the PUK must be exactly 8 ASCII characters (SP 800-73-5 part 2, 2.4.3)")]
     Puk,
     /// Too many retired keys.
-    #[error("a card has at most 20 retired keys, not {0} (SP 800-73-5 part 1, table 5)")]
+    #[error(
+        "a card has at most 20 retired keys, on-card and off-card together, not {0} (SP 800-73-5 part 1, table 5)"
+    )]
     RetiredKeys(u8),
+    /// A signer of secure messaging to compress, and no secure messaging.
+    #[error(
+        "a card without secure messaging has no certificate of its signer to compress; choose a cipher suite too"
+    )]
+    NoSigner,
     /// A virtual contact interface without secure messaging.
     #[error(
         "a virtual contact interface is made of secure messaging; choose a cipher suite too (SP 800-73-5 part 1, 5.5)"
@@ -104,6 +111,11 @@ pub enum IssueError {
         #[source]
         source: der::Error,
     },
+    /// Fingers that cannot be enrolled.
+    #[error(
+        "on-card comparison takes one or two fingers of 12 to 60 minutiae, three bytes each (x, y, type and direction)"
+    )]
+    Fingers,
     /// A FASC-N could not be encoded.
     #[error("could not encode the FASC-N")]
     Fascn(#[from] FascnError),

@@ -1,9 +1,12 @@
 //! What a card may have beyond what every card has (SP 800-73-5 part 1, 3.3 and 5.5), and which of it goes together.
 
-use card_sim::{key::AsymmetricAlgorithm, reference, sm::CipherSuite};
+use card_sim::{key::AsymmetricAlgorithm, on_card_comparison::is_well_formed, reference, sm::CipherSuite};
 use zeroize::Zeroizing;
 
-use super::error::IssueError;
+use super::{
+    error::IssueError,
+    on_card_comparison::{self, Finger},
+};
 
 /// Most retired keys of a card.
 pub const MAX_RETIRED_KEYS: u8 = 20;
@@ -17,8 +20,16 @@ pub struct Features {
     pub virtual_contact: Option<VirtualContact>,
     /// A Global PIN beside the PIV PIN.
     pub global_pin: Option<GlobalPin>,
+    /// Fingers that the card compares.
+    pub on_card_comparison: Option<OnCardComparison>,
     /// Number of retired key-management keys with certificates on the card, 0 to 20.
     pub retired_keys: u8,
+    /// Number of retired key-management keys with certificates elsewhere; with the others 20 at most.
+    pub retired_off_card: u8,
+    /// Certificates are stored as gzip files.
+    pub compressed_certificates: bool,
+    /// So is the one of secure messaging's signer.
+    pub compressed_signer: bool,
 }
 
 /// Secure messaging on a card.
@@ -48,11 +59,33 @@ pub struct GlobalPin {
     pub primary: bool,
 }
 
+/// On-card biometric comparison.
+#[derive(Clone, Default)]
+pub struct OnCardComparison {
+    /// The primary finger, or that and the secondary one; none for both of the sample person's.
+    pub fingers: Vec<Finger>,
+}
+
+impl OnCardComparison {
+    /// How many fingers are enrolled.
+    pub(crate) fn count(&self) -> usize {
+        if self.fingers.is_empty() { 2 } else { self.fingers.len() }
+    }
+}
+
 impl Features {
     /// That the features go together, on a card whose keys have this algorithm.
     pub(crate) fn check(&self, algorithm: AsymmetricAlgorithm) -> Result<(), IssueError> {
-        if self.retired_keys > MAX_RETIRED_KEYS {
-            return Err(IssueError::RetiredKeys(self.retired_keys));
+        let retired = self.retired_keys.saturating_add(self.retired_off_card);
+        if retired > MAX_RETIRED_KEYS {
+            return Err(IssueError::RetiredKeys(retired));
+        }
+        if self.compressed_signer && self.secure_messaging.is_none() {
+            return Err(IssueError::NoSigner);
+        }
+        let fingers = self.on_card_comparison.as_ref().map_or(&[][..], |comparison| &comparison.fingers);
+        if fingers.len() > 2 || !fingers.iter().all(|finger| is_well_formed(finger)) {
+            return Err(IssueError::Fingers);
         }
         match (self.secure_messaging, self.virtual_contact) {
             (None, Some(_)) => Err(IssueError::VirtualContact),
@@ -71,6 +104,15 @@ impl Features {
         self.global_pin.as_ref().map(padded).transpose()
     }
 
+    /// The fingers that are enrolled; the sample person's are in this minutiae record.
+    pub(crate) fn fingers(&self, record: &[u8]) -> Vec<Finger> {
+        match &self.on_card_comparison {
+            None => Vec::new(),
+            Some(OnCardComparison { fingers }) if fingers.is_empty() => on_card_comparison::fingers(record),
+            Some(OnCardComparison { fingers }) => fingers.clone(),
+        }
+    }
+
     /// The PIN usage policy of the Discovery Object (part 1, table 1).
     pub(crate) fn pin_usage_policy(&self) -> [u8; 2] {
         let virtual_contact = match self.virtual_contact {
@@ -83,7 +125,8 @@ impl Features {
             Some(GlobalPin { primary: false, .. }) => (0x20, 0x10),
             Some(GlobalPin { primary: true, .. }) => (0x20, 0x20),
         };
-        [0x40 | virtual_contact | global_pin, preference]
+        let comparison = if self.on_card_comparison.is_some() { 0x10 } else { 0x00 };
+        [0x40 | global_pin | comparison | virtual_contact, preference]
     }
 }
 
@@ -105,20 +148,33 @@ mod tests {
         assert!(features(Some(CipherSuite::Cs2), None).check(EccP384).is_ok());
         assert!(features(Some(CipherSuite::Cs7), open).check(EccP384).is_ok());
         assert!(features(Some(CipherSuite::Cs2), open).check(Rsa2048).is_ok());
+        for fingers in [vec![0; 35], vec![0; 183]] {
+            let on_card_comparison = Some(OnCardComparison { fingers: vec![Zeroizing::new(fingers)] });
+            let features = Features { on_card_comparison, ..Features::default() };
+            assert!(matches!(features.check(EccP256), Err(IssueError::Fingers)));
+        }
         let many = Features { retired_keys: 21, ..Features::default() };
         assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let many = Features { retired_keys: 11, retired_off_card: 10, ..Features::default() };
+        assert!(matches!(many.check(EccP256), Err(IssueError::RetiredKeys(21))));
+        let signer = Features { compressed_signer: true, ..Features::default() };
+        assert!(matches!(signer.check(EccP256), Err(IssueError::NoSigner)));
     }
 
     #[test]
     fn policies_are_the_legal_ones() {
-        // SP 800-73-5 part 1, table 1, without on-card comparison.
+        // SP 800-73-5 part 1, table 1.
         let mut policies = Vec::new();
-        for virtual_contact in [None, Some(VirtualContact::Pairing), Some(VirtualContact::Open)] {
-            for primary in [None, Some(false), Some(true)] {
-                let pin = Zeroizing::new(String::from("777777"));
-                let global_pin = primary.map(|primary| GlobalPin { pin: pin.clone(), primary });
-                let features = Features { virtual_contact, global_pin, ..Features::default() };
-                policies.push(features.pin_usage_policy());
+        for comparison in [None, Some(OnCardComparison::default())] {
+            for virtual_contact in [None, Some(VirtualContact::Pairing), Some(VirtualContact::Open)] {
+                for primary in [None, Some(false), Some(true)] {
+                    let pin = Zeroizing::new(String::from("777777"));
+                    let global_pin = primary.map(|primary| GlobalPin { pin: pin.clone(), primary });
+                    let on_card_comparison = comparison.clone();
+                    let features =
+                        Features { virtual_contact, global_pin, on_card_comparison, ..Features::default() };
+                    policies.push(features.pin_usage_policy());
+                }
             }
         }
         let expected = [
@@ -131,6 +187,15 @@ mod tests {
             [0x4C, 0x00],
             [0x6C, 0x10],
             [0x6C, 0x20],
+            [0x50, 0x00],
+            [0x70, 0x10],
+            [0x70, 0x20],
+            [0x58, 0x00],
+            [0x78, 0x10],
+            [0x78, 0x20],
+            [0x5C, 0x00],
+            [0x7C, 0x10],
+            [0x7C, 0x20],
         ];
         assert_eq!(policies, expected);
     }

@@ -15,7 +15,8 @@
 //! | [`person`], [`fascn`], [`uuid`] | the holder and the card's numbers |
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
-//! | `biometric`, `fingerprint`, `face` | biometric containers |
+//! | `stored_certificate` | certificates in their containers |
+//! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
@@ -36,6 +37,7 @@ mod jpeg;
 mod key_history;
 mod name;
 pub(crate) mod oid;
+mod on_card_comparison;
 pub mod person;
 pub mod pki;
 mod portrait;
@@ -43,8 +45,9 @@ pub(crate) mod printed;
 pub(crate) mod public_key;
 mod randomness;
 mod request;
-mod security_object;
-mod signature;
+pub(crate) mod security_object;
+pub(crate) mod signature;
+mod stored_certificate;
 pub(crate) mod tlv;
 pub mod uuid;
 
@@ -52,9 +55,7 @@ use std::fmt;
 
 use card_sim::{
     crypto::Crypto,
-    key::{
-        AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricKey,
-    },
+    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, SymmetricKey},
     object::{Container, ObjectTag},
     reference,
 };
@@ -62,18 +63,22 @@ use rand_core::Rng;
 use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
+pub(crate) use self::request::{padded_pin, puk_bytes};
 use self::{
     certificate::Template,
     error::{crypto as crypto_failed, encoding},
     public_key::subject_public_key_info,
     randomness::Randomness,
     security_object::Covered,
-    tlv::{WRAPPING, element, elements},
+    stored_certificate::stored_certificate,
+    tlv::{WRAPPING, element, elements, long_element},
 };
 pub use self::{
     date::Date,
     error::IssueError,
-    features::{Features, GlobalPin, SecureMessaging, VirtualContact},
+    features::{Features, GlobalPin, OnCardComparison, SecureMessaging, VirtualContact},
+    key_history::OffCardCertificates,
+    on_card_comparison::Finger,
     person::{CardNumbers, Person},
     pki::{Authority, Pki},
     request::{
@@ -103,10 +108,14 @@ pub struct IssuedCard {
     pub puk: Zeroizing<[u8; reference::LENGTH]>,
     /// Global PIN, padded with `FF`, if the card has one.
     pub global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
+    /// Primary and secondary finger of on-card comparison, if the card has it.
+    pub fingers: Vec<Finger>,
     /// The code that opens the virtual contact interface, if the card asks for one.
     pub pairing_code: Option<Zeroizing<String>>,
     /// The certificate of key `04`, if the card has secure messaging.
     pub card_verifiable_certificate: Option<Vec<u8>>,
+    /// The certificates of retired keys that are not on the card, if there are any.
+    pub off_card_certificates: Option<OffCardCertificates>,
     /// The PKI that issued the card.
     pub pki: Pki,
 }
@@ -222,20 +231,33 @@ impl Plan {
         crypto: &mut dyn Crypto,
         progress: &mut dyn FnMut(Step),
     ) -> Result<IssuedCard, IssueError> {
+        let features = &request.features;
+        let off_card: Vec<_> = key_history::off_card(features).collect();
+        let retired = key_history::on_card(features).chain(off_card.iter().copied());
         let mut keys = Vec::new();
-        let retired = (1..=request.features.retired_keys).filter_map(RetiredNumber::new);
-        for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired.map(KeyReference::Retired)) {
+        for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
             progress(Step::Key { reference, algorithm: request.algorithm });
             keys.push(self.key(reference, request.algorithm, crypto)?);
         }
         progress(Step::Certificates);
         let mut contents = Vec::new();
+        let mut elsewhere = Vec::new();
         for key in &keys {
             let certificate = self.certificate(key, &pki, crypto)?;
-            contents.extend(certificate_tag(key.reference).map(|tag| (tag, certificate)));
+            if off_card.contains(&key.reference) {
+                elsewhere.push((key.reference, certificate));
+            } else if let Some(tag) = certificate_tag(key.reference) {
+                let stored = stored_certificate(&certificate, features.compressed_certificates);
+                contents.push((tag, [stored, element(0xFE, &[])].concat()));
+            }
         }
+        let off_card_certificates =
+            (!elsewhere.is_empty()).then(|| OffCardCertificates::new(&elsewhere)).transpose()?;
         progress(Step::Objects);
-        contents.extend(self.data_objects(request, &pki, crypto)?);
+        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
+        let fingers = features.fingers(&minutiae);
+        let key_history = key_history::key_history(features, off_card_certificates.as_ref());
+        contents.extend(self.data_objects(request, &minutiae, key_history, &pki, crypto)?);
         let secure_messaging = self.secure_messaging(request, &pki, crypto)?;
         let (secure_messaging, card_verifiable_certificate) = match secure_messaging {
             Some((key, cvc::Certified { certificate, signer })) => {
@@ -260,8 +282,10 @@ impl Plan {
             pin: self.pin,
             puk: self.puk,
             global_pin: self.global_pin,
+            fingers,
             pairing_code: self.pairing_code,
             card_verifiable_certificate,
+            off_card_certificates,
             pki,
         })
     }
@@ -277,13 +301,14 @@ impl Plan {
             return Ok(None);
         };
         let guid = &self.numbers.guid.0;
+        let compressed = request.features.compressed_signer;
         let key = self.private_key("key 04", suite.curve(), crypto)?;
         let certified = if intermediate {
             let between = self.private_key("intermediate key of secure messaging", suite.curve(), crypto)?;
             let signer = pki.rsa_content_signer(request.seed, self.issued, crypto)?;
-            cvc::by_intermediate(guid, &key, &between, &signer, crypto)?
+            cvc::by_intermediate(guid, &key, &between, &signer, compressed, crypto)?
         } else if cvc::fits(suite, &pki.content_signer) {
-            cvc::by_content_signer(guid, &key, &pki.content_signer, crypto)?
+            cvc::by_content_signer(guid, &key, &pki.content_signer, compressed, crypto)?
         } else {
             return Err(IssueError::Suite);
         };
@@ -314,7 +339,7 @@ impl Plan {
         Ok(SlotKey { reference, private, public })
     }
 
-    /// Contents of a certificate container: certificate, CertInfo "not compressed", error detection code.
+    /// The certificate of a key, in DER.
     fn certificate(&self, key: &SlotKey, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<u8>, IssueError> {
         let algorithm = key.private.algorithm();
         let template = || {
@@ -334,32 +359,36 @@ impl Plan {
         };
         let purpose = format!("certificate {:02X}", key.reference.to_byte());
         let mut rng = self.randomness.source(&purpose)?;
-        let certificate = template.sign(pki.issuing_ca.key(), &mut rng, crypto)?;
-        Ok(elements([(0x70, &certificate), (0x71, &[0x00]), (0xFE, &[])]))
+        template.sign(pki.issuing_ca.key(), &mut rng, crypto)
     }
 
     /// Contents of everything but the certificates, with the Security Object over it at the end.
     fn data_objects(
         &self,
         request: &Request,
+        minutiae: &[u8],
+        key_history: Vec<u8>,
         pki: &Pki,
         crypto: &mut dyn Crypto,
     ) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
         let Self { person, numbers, expires, .. } = self;
         let signer = &pki.content_signer;
         let life = (self.issued, self.expires);
-        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
         let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
         let mut objects = vec![
             (tag::CCC, ccc::card_capability_container(numbers)),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
-            (tag::FINGERPRINTS, biometric::container(fingers, &minutiae, numbers, life, signer, crypto)?),
+            (tag::FINGERPRINTS, biometric::container(fingers, minutiae, numbers, life, signer, crypto)?),
             (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
             (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
-            (tag::KEY_HISTORY, key_history::key_history(request.features.retired_keys)),
+            (tag::KEY_HISTORY, key_history),
         ];
+        if let Some(comparison) = &request.features.on_card_comparison {
+            let templates = on_card_comparison::information_templates(comparison.count());
+            objects.push((tag::BIT_GROUP, templates));
+        }
         let covered: Vec<Covered<'_>> = objects
             .iter()
             .map(|(tag, contents)| Covered { container: container(*tag).id, contents })
@@ -390,6 +419,7 @@ pub(crate) mod tag {
     pub(crate) const SECURE_MESSAGING_SIGNER: u32 = 0x5F_C122;
     pub(crate) const PAIRING_CODE: u32 = 0x5F_C123;
     pub(crate) const DISCOVERY: u32 = 0x7E;
+    pub(crate) const BIT_GROUP: u32 = 0x7F61;
 }
 
 /// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
@@ -424,9 +454,13 @@ fn container(tag: u32) -> &'static Container {
     Container::find(tag).expect("every issued object is in the table of containers")
 }
 
-/// The object as GET DATA answers it: wrapped in `53`, but Discovery in its own tag.
+/// The object as GET DATA answers it: wrapped in `53`, but the two templates in tags of their own.
 fn complete(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
     let tag = container(tag).tag;
-    let outer = if tag == ObjectTag::DISCOVERY { tag::DISCOVERY.to_le_bytes()[0] } else { WRAPPING };
-    (tag, element(outer, contents))
+    let object = match tag {
+        ObjectTag::DISCOVERY => element(0x7E, contents),
+        ObjectTag::BIT_GROUP => long_element(0x7F61, contents),
+        _ => element(WRAPPING, contents),
+    };
+    (tag, object)
 }

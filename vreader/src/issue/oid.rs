@@ -23,6 +23,8 @@ table! {
     // Keys, hashes and signatures (RFC 5480, RFC 8017, RFC 5754, RFC 5758)
     RSA_ENCRYPTION = "1.2.840.113549.1.1.1";
     SHA_256_WITH_RSA = "1.2.840.113549.1.1.11";
+    SHA_384_WITH_RSA = "1.2.840.113549.1.1.12";
+    RSA_PSS = "1.2.840.113549.1.1.10";
     EC_PUBLIC_KEY = "1.2.840.10045.2.1";
     CURVE_P256 = "1.2.840.10045.3.1.7";
     CURVE_P384 = "1.3.132.0.34";
@@ -52,6 +54,8 @@ table! {
     EKU_SMART_CARD_LOGON = "1.3.6.1.4.1.311.20.2.2";
     EKU_PKINIT_CLIENT = "1.3.6.1.5.2.3.4";
     EKU_PIV_CONTENT_SIGNING = "2.16.840.1.101.3.6.7";
+    /// Content signers of PIV-I cards.
+    EKU_PIV_I_CONTENT_SIGNING = "2.16.840.1.101.3.8.7";
     EKU_PIV_CARD_AUTH = "2.16.840.1.101.3.6.8";
 
     // Test policies, 2.16.840.1.101.3.2.1.48

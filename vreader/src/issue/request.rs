@@ -95,14 +95,12 @@ impl Request {
 
     /// The PIN as the card compares it: padded with `FF`.
     pub(crate) fn padded_pin(&self) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
-        reference::pad_pin(&self.pin).ok_or(IssueError::Pin)
+        padded_pin(&self.pin)
     }
 
     /// The PUK's eight bytes.
     pub(crate) fn puk_bytes(&self) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
-        let printable = self.puk.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
-        let bytes = self.puk.as_bytes().try_into().map_err(|_| IssueError::Puk)?;
-        if printable { Ok(Zeroizing::new(bytes)) } else { Err(IssueError::Puk) }
+        puk_bytes(&self.puk)
     }
 
     /// Algorithm of the PKI behind the card.
@@ -115,6 +113,18 @@ impl Request {
             _ => AsymmetricAlgorithm::EccP256,
         })
     }
+}
+
+/// A PIN as cards compare it: padded with `FF`.
+pub(crate) fn padded_pin(pin: &str) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
+    reference::pad_pin(pin).ok_or(IssueError::Pin)
+}
+
+/// A PUK's eight bytes.
+pub(crate) fn puk_bytes(puk: &str) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
+    let printable = puk.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
+    let bytes = puk.as_bytes().try_into().map_err(|_| IssueError::Puk)?;
+    if printable { Ok(Zeroizing::new(bytes)) } else { Err(IssueError::Puk) }
 }
 
 #[cfg(test)]

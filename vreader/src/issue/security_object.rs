@@ -25,16 +25,17 @@ pub(crate) mod tag {
 
 /// LDSSecurityObject, version 0.
 #[derive(Sequence)]
-struct LdsSecurityObject {
-    version: u8,
-    hash_algorithm: AlgorithmIdentifierOwned,
-    hashes: Vec<DataGroupHash>,
+pub(crate) struct LdsSecurityObject {
+    pub(crate) version: u8,
+    pub(crate) hash_algorithm: AlgorithmIdentifierOwned,
+    pub(crate) hashes: Vec<DataGroupHash>,
 }
 
+/// The hash of a data group.
 #[derive(Sequence)]
-struct DataGroupHash {
-    number: u8,
-    hash: OctetString,
+pub(crate) struct DataGroupHash {
+    pub(crate) number: u8,
+    pub(crate) hash: OctetString,
 }
 
 /// A container that the Security Object covers.

@@ -92,7 +92,7 @@ pub(crate) fn sign(crypto: &mut dyn Crypto, key: &PrivateKey, message: &[u8]) ->
 }
 
 /// `00 01 FF … FF 00 DigestInfo` (RFC 8017, 9.2).
-fn pkcs1_v15(hash: Hash, digest: &[u8], length: usize) -> Result<Vec<u8>, der::Error> {
+pub(crate) fn pkcs1_v15(hash: Hash, digest: &[u8], length: usize) -> Result<Vec<u8>, der::Error> {
     #[derive(Sequence)]
     struct DigestInfo<'a> {
         algorithm: AlgorithmIdentifierOwned,

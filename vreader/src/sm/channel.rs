@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     cvc::{CardVerifiableCertificate, CvcError, SignerContainer},
-    transport::{Answer, Transport, in_pieces},
+    transport::{Answer, Transport, whole_answer},
 };
 use crate::issue::tlv::{element, elements};
 
@@ -173,7 +173,7 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
         let mut data = Buffer::default();
         data.0.extend_from_slice(parsed.data).map_err(|_| SmError::Command)?;
         self.session.protect_command(header, parsed.ne() > 0, &mut data.0).map_err(SmError::Protection)?;
-        let answer = in_pieces(self.transport, &protected(header, &data.0)).map_err(SmError::Transport)?;
+        let answer = whole_answer(self.transport, &protected(header, &data.0)).map_err(SmError::Transport)?;
         if !answer.is_success() {
             return Err(SmError::Ended(answer.status));
         }
@@ -183,7 +183,7 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
     }
 }
 
-/// The protected command in its extended form, which [`in_pieces`] cuts.
+/// The protected command in its extended form, which [`whole_answer`] cuts.
 fn protected([instruction, p1, p2]: [u8; 3], data: &[u8]) -> Vec<u8> {
     let header = [0x0C, instruction, p1, p2];
     match u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes() {
@@ -197,12 +197,12 @@ fn success<T: Transport>(
     step: &'static str,
     command: &[u8],
 ) -> Result<Answer, SmError<T::Error>> {
-    let answer = in_pieces(transport, command).map_err(SmError::Transport)?;
+    let answer = whole_answer(transport, command).map_err(SmError::Transport)?;
     if answer.is_success() { Ok(answer) } else { Err(SmError::Refused { step, status: answer.status }) }
 }
 
 /// The cipher suite in the application property template: `AC { 80 01 suite … }`.
-fn suite_of(template: &[u8]) -> Option<CipherSuite> {
+pub(crate) fn suite_of(template: &[u8]) -> Option<CipherSuite> {
     let mut template = Reader::new(Reader::new(template).expect(Tag::new(0x61)).ok()?);
     while let Some(element) = template.next().ok()? {
         if element.tag.number() != 0xAC {
@@ -221,7 +221,7 @@ fn suite_of(template: &[u8]) -> Option<CipherSuite> {
 }
 
 /// GENERAL AUTHENTICATE with key `04`.
-fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
+pub(crate) fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
     let challenge = [&[0x00], id, point].concat();
     let data = element(0x7C, &elements([(0x81, &challenge), (0x82, &[])]));
     let length = u8::try_from(data.len()).unwrap_or(u8::MAX);
@@ -229,15 +229,15 @@ fn request(suite: CipherSuite, id: &[u8], point: &[u8]) -> Vec<u8> {
 }
 
 /// The card's answer to key establishment.
-struct Proof<'a> {
+pub(crate) struct Proof<'a> {
     control: u8,
     nonce: &'a [u8],
     cryptogram: &'a [u8],
-    certificate: &'a [u8],
+    pub(crate) certificate: &'a [u8],
 }
 
 impl<'a> Proof<'a> {
-    fn parse(answer: &'a [u8], suite: CipherSuite) -> Option<Self> {
+    pub(crate) fn parse(answer: &'a [u8], suite: CipherSuite) -> Option<Self> {
         let template = Reader::new(answer).expect(Tag::new(0x7C)).ok()?;
         let contents = Reader::new(template).expect(Tag::new(0x82)).ok()?;
         let (control, rest) = contents.split_first()?;

@@ -61,6 +61,11 @@ impl CardVerifiableCertificate {
         Self::read(bytes).ok_or(CvcError::Malformed)
     }
 
+    /// The algorithm of its signature.
+    pub(crate) fn algorithm(&self) -> ObjectIdentifier {
+        self.algorithm
+    }
+
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut outer = Reader::new(bytes);
         let contents = outer.expect(Tag::new(0x7F21)).ok()?;
@@ -157,6 +162,11 @@ impl SignerContainer {
         } else {
             Err(CvcError::Untrusted)
         }
+    }
+
+    /// That the content signer signed the intermediate certificate, if there is one.
+    pub(crate) fn check_intermediate(&self) -> Result<(), CvcError> {
+        self.intermediate.as_ref().map_or(Ok(()), |intermediate| self.check_signed(intermediate))
     }
 
     fn check_signed(&self, certificate: &CardVerifiableCertificate) -> Result<(), CvcError> {

@@ -24,7 +24,7 @@
 pub mod channel;
 pub mod cvc;
 pub mod transport;
-mod verify;
+pub(crate) mod verify;
 
 pub use channel::{SecureChannel, SmError};
-pub use transport::{Answer, Local, Transport};
+pub use transport::{Answer, Local, Transport, whole_answer};

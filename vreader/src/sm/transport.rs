@@ -19,6 +19,14 @@ pub trait Transport {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Self::Error>;
 }
 
+impl<T: Transport + ?Sized> Transport for &mut T {
+    type Error = T::Error;
+
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, T::Error> {
+        (**self).transmit(command)
+    }
+}
+
 impl Transport for RemoteCard {
     type Error = RemoteError;
 
@@ -47,6 +55,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer as it came, with its status word behind its data.
+    pub fn from_bytes(mut bytes: Vec<u8>) -> Self {
+        // An answer of less than two bytes is no answer; 6F00 says so.
+        let status = bytes.last_chunk().map_or(0x6F00, |status| u16::from_be_bytes(*status));
+        bytes.truncate(bytes.len().saturating_sub(2));
+        Self { data: Zeroizing::new(bytes), status }
+    }
+
     /// Whether it is `9000`.
     pub fn is_success(&self) -> bool {
         self.status == 0x9000
@@ -62,10 +78,7 @@ const MOST_PARTS: usize = 256;
 /// Sends a plain or protected command in short pieces, and fetches the whole answer (ISO/IEC 7816-4, 5.3).
 ///
 /// `command` may have extended lengths; data above 255 bytes goes in a chain.
-pub(super) fn in_pieces<T: Transport + ?Sized>(
-    transport: &mut T,
-    command: &[u8],
-) -> Result<Answer, T::Error> {
+pub fn whole_answer<T: Transport + ?Sized>(transport: &mut T, command: &[u8]) -> Result<Answer, T::Error> {
     let mut raw = match Command::parse(command) {
         Ok(parsed) if parsed.data.len() > SHORT => {
             let mut chunks = parsed.data.chunks(SHORT).peekable();
@@ -92,8 +105,5 @@ pub(super) fn in_pieces<T: Transport + ?Sized>(
         let next = transport.transmit(&[0x00, 0xC0, 0x00, 0x00, more])?;
         raw.extend(next);
     }
-    // An answer of less than two bytes is no answer; 6F00 says so.
-    let status = raw.last_chunk().map_or(0x6F00, |status| u16::from_be_bytes(*status));
-    raw.truncate(raw.len().saturating_sub(2));
-    Ok(Answer { data: Zeroizing::new(raw), status })
+    Ok(Answer::from_bytes(raw))
 }

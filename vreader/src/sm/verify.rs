@@ -10,7 +10,7 @@ use x509_cert::Certificate;
 use crate::issue::oid;
 
 /// A key that signs certificates.
-pub(super) enum SignerKey {
+pub(crate) enum SignerKey {
     /// The key of an X.509 certificate.
     Certificate(SubjectPublicKeyInfoOwned),
     /// A point, as card-verifiable certificates name keys.
@@ -19,7 +19,7 @@ pub(super) enum SignerKey {
 
 impl SignerKey {
     /// Whether this is the key's signature over `message`, with the algorithm that the identifier names.
-    pub(super) fn signed(&self, message: &[u8], algorithm: ObjectIdentifier, signature: &[u8]) -> bool {
+    pub(crate) fn signed(&self, message: &[u8], algorithm: ObjectIdentifier, signature: &[u8]) -> bool {
         let point = match self {
             Self::Point(point) => point.as_slice(),
             Self::Certificate(key) => key.subject_public_key.raw_bytes(),

@@ -10,6 +10,7 @@ use apdu::{Command, SecureMessaging, tlv::Tag, tlv_ber::Reader};
 use super::names::{ALGORITHMS, INSTRUCTIONS, REFERENCE_DATA, application, key, name_of, object};
 
 /// Tags in the dynamic authentication template (SP 800-73-5 part 2, table 7).
+const SECURE_MESSAGING: u8 = 0x04;
 const WITNESS: u32 = 0x80;
 const CHALLENGE: u32 = 0x81;
 const RESPONSE: u32 = 0x82;
@@ -70,7 +71,9 @@ fn details(command: &Command<'_>) -> Option<String> {
         (0x47, 0x00) => format!("{name} {}, {}", key(p2), mechanism(data)?),
         (0x87, _) => {
             let algorithm = name_of(&ALGORITHMS, p1);
-            format!("{name} {}, {algorithm}{}", key(p2), operation(data).map_or("", |operation| operation))
+            let operation =
+                if p2 == SECURE_MESSAGING { Some(": establish a session") } else { operation(data) };
+            format!("{name} {}, {algorithm}{}", key(p2), operation.unwrap_or_default())
         }
         (0xCB | 0xDB, 0x3F) if p2 == 0xFF => format!("{name} {}", object(tag_list(data)?)),
         (0xC0, 0x00) => name,

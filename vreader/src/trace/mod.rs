@@ -38,3 +38,8 @@ pub use self::{
     file::{TraceFileError, read},
     recorder::{Recorder, Secrets},
 };
+
+/// A command as people may see it: in words, and its bytes without PINs and keys.
+pub fn in_words(command: &[u8]) -> (String, Bytes) {
+    (meaning::of_command(command), Bytes::new(command, secret::secret_part(command)))
+}

@@ -1,6 +1,6 @@
 //! `vreader vpcd` itself: restarts, several cards, what it says, and how it ends.
 
-use crate::card::{PIN, VREADER, WRONG_PIN};
+use crate::card::{CARD, PIN, VREADER, WRONG_PIN};
 use crate::pcscd::{Pcscd, READER};
 use crate::world::World;
 
@@ -26,6 +26,21 @@ fn the_card_returns_when_pcscd_restarts() {
         vreader.hear_line("Virtual PCD 00 00");
         assert!(try_pin(&world, PIN));
     }
+}
+
+#[test]
+fn a_card_is_presented_through_its_antenna() {
+    let world = World::with_pcscd();
+    world.new_card(CARD, &["--sm", "cs2", "--vci", "open"]);
+    let _vreader = world.companion(&[VREADER, "vpcd", "--card", CARD, "--contactless"]);
+    world.wait_for_card(0, true);
+    let atr = world.client("opensc-tool").args(["--atr"]).succeeds();
+    assert!(atr.contains("3b:86:80:01"), "{atr}");
+    let apdu = |words: &[&str]| world.client(VREADER).args([&["apdu"], words].concat()).run();
+    let printed = "00CB3FFF055C035FC10900";
+    let pin = "0020008008313233343536FFFF";
+    assert!(apdu(&[pin]).text().contains("6982"));
+    assert!(apdu(&["--sm", pin, printed]).text().contains("Printed Information\n< 53"));
 }
 
 #[test]

@@ -7,6 +7,9 @@
 //! them, and `tools/install-opensc-sm` builds the one that no package has.
 
 mod card;
+#[path = "../support/card_folder.rs"]
+#[expect(dead_code, reason = "another test program needs more of it")]
+mod card_folder;
 mod companion;
 mod openssl;
 mod pcscd;
@@ -16,8 +19,11 @@ mod serve;
 mod vreader;
 mod world;
 
+mod apdu;
 mod attachment;
+mod choices;
 mod events;
+mod import;
 mod opensc_sm;
 mod opensc_tool;
 mod piv_tool;

@@ -5,12 +5,12 @@ use crate::serve::READER;
 use crate::world::{Attachment, World};
 
 /// SELECT of the PIV application.
-const SELECT: &str = "00A404000BA000000308000010000100";
+pub(crate) const SELECT: &str = "00A404000BA000000308000010000100";
 /// VERIFY without data: asks for the state of the PIN.
 const PIN_STATE: &str = "00200080";
 
 /// The answers to raw commands: the data as upper-case hex without blanks, and the status word.
-fn answers(world: &World<impl Attachment>, commands: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn answers(world: &World<impl Attachment>, commands: &[&str]) -> Vec<(String, String)> {
     let commands = commands.iter().flat_map(|command| ["--send-apdu", *command]);
     // The driver `default` sends nothing of its own.
     let said = world.client("opensc-tool").args(["--card-driver", "default"]).args(commands).succeeds();
@@ -34,7 +34,7 @@ fn is_hex(word: &str) -> bool {
     word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
-fn verify(pin: &str) -> String {
+pub(crate) fn verify(pin: &str) -> String {
     let digits = hex::encode_upper(pin);
     format!("{PIN_STATE}08{digits:F<16}")
 }

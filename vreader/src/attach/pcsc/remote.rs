@@ -1,9 +1,12 @@
-//! The other end of the wire: one card behind a PC/SC socket, for programs of this project, which need no libpcsclite.
+//! The other end of the wire: readers and cards behind a PC/SC socket, for programs of this project, which need no
+//! libpcsclite.
 //!
-//! It does what `SCardEstablishContext`, `SCardConnect` and `SCardTransmit` do, in protocol 4:6, with this project's server
-//! or with a pcscd that speaks it. Promise: an answer that breaks the protocol is an error, never a panic.
+//! It does what `SCardEstablishContext`, `SCardListReaders`, `SCardConnect` and `SCardTransmit` do, in the version of the
+//! protocol that the service speaks: this project's server, or a pcscd since 1.8.4. Promise: an answer that breaks the
+//! protocol is an error, never a panic.
 
 use std::{
+    env,
     io::{self, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -12,9 +15,12 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    dialect::Dialect,
+    SOCKET_VARIABLE, Slots,
+    dialect::{Dialect, WaitAnswer},
     request::MAX_PAYLOAD,
-    structure::{Connect, Establish, Header, NAME_LENGTH, Structure, Transmit, Version},
+    structure::{
+        ArraySize, Connect, Establish, Header, NAME_LENGTH, ReaderState, Structure, Transmit, Version,
+    },
 };
 use crate::reader::{ReturnCode, ShareMode};
 
@@ -23,6 +29,15 @@ const ESTABLISH_CONTEXT: u32 = 0x01;
 const CONNECT: u32 = 0x04;
 const TRANSMIT: u32 = 0x09;
 const VERSION: u32 = 0x11;
+const GET_READERS_STATE: u32 = 0x12;
+const GET_READERS_STATE_SIZE: u32 = 0x16;
+const GET_READERS_STATE_ARRAY: u32 = 0x17;
+
+/// Where pcscd listens.
+const SYSTEM_SOCKET: &str = "/run/pcscd/pcscd.comm";
+
+/// More readers than any service has.
+const MOST_READERS: usize = 1024;
 
 /// T=0 or T=1.
 const ANY_PROTOCOL: u32 = 3;
@@ -35,7 +50,7 @@ const PCI_LENGTH: u32 = 16;
 #[non_exhaustive]
 pub enum RemoteError {
     /// Nothing listens there.
-    #[error("no PC/SC service listens at {}: {source}; start one with `vreader serve`", path.display())]
+    #[error("no PC/SC service listens at {}: {source}; start pcscd, or a world with `vreader serve` or `vreader run`", path.display())]
     Nobody {
         /// The socket.
         path: PathBuf,
@@ -53,6 +68,14 @@ pub enum RemoteError {
         /// The PC/SC return code.
         code: u32,
     },
+    /// No reader has this name.
+    #[error("no reader with a card has \"{wanted}\" in its name; there {there}")]
+    NoReader {
+        /// What was looked for; empty for any reader.
+        wanted: String,
+        /// The readers that there are.
+        there: String,
+    },
     /// The reader's name is too long for the wire.
     #[error("\"{0}\" is no reader's name: it is longer than 127 bytes")]
     Name(String),
@@ -60,6 +83,63 @@ pub enum RemoteError {
 
 fn in_words(code: u32) -> String {
     ReturnCode::from_value(code).map(|code| format!(", {code}")).unwrap_or_default()
+}
+
+/// The socket that libpcsclite would use: the one that the environment names, or the system's pcscd's.
+pub fn default_socket() -> PathBuf {
+    env::var_os(SOCKET_VARIABLE).map_or_else(|| SYSTEM_SOCKET.into(), PathBuf::from)
+}
+
+/// A reader behind a PC/SC socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteReader {
+    /// Its full name.
+    pub name: String,
+    /// The card's answer to reset; nothing without a card.
+    pub atr: Vec<u8>,
+}
+
+impl RemoteReader {
+    /// The readers behind a socket.
+    pub fn list(socket: &Path) -> Result<Vec<Self>, RemoteError> {
+        let (mut stream, dialect) = open(socket)?;
+        let entries = if dialect.wait_answer() == WaitAnswer::OnRequest {
+            stream.write_all(&header(GET_READERS_STATE_SIZE, 0))?;
+            let size: ArraySize = receive(&mut stream)?;
+            stream.write_all(&header(GET_READERS_STATE_ARRAY, 0))?;
+            usize::try_from(size.entries).ok().filter(|entries| *entries <= MOST_READERS)
+        } else {
+            stream.write_all(&header(GET_READERS_STATE, 0))?;
+            Some(Slots::of_this_system().count())
+        };
+        let entries = entries.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        let mut readers = Vec::new();
+        for _ in 0..entries {
+            let state: ReaderState = receive(&mut stream)?;
+            let name = state.name.split(|byte| *byte == 0).next().unwrap_or_default();
+            let length = usize::try_from(state.atr_length).unwrap_or(0);
+            if !name.is_empty() {
+                let name = String::from_utf8_lossy(name).into_owned();
+                readers.push(Self { name, atr: state.atr.get(..length).unwrap_or_default().to_vec() });
+            }
+        }
+        Ok(readers)
+    }
+
+    /// The first reader behind a socket that has a card and this in its name; without it, the first that has a card.
+    pub fn find(socket: &Path, wanted: Option<&str>) -> Result<Self, RemoteError> {
+        let readers = Self::list(socket)?;
+        let wanted = wanted.unwrap_or_default();
+        let fits = |reader: &&Self| reader.name.contains(wanted) && !reader.atr.is_empty();
+        if let Some(reader) = readers.iter().find(fits) {
+            return Ok(reader.clone());
+        }
+        let with_card = |reader: &Self| if reader.atr.is_empty() { " (empty)" } else { "" };
+        let names: Vec<_> =
+            readers.iter().map(|reader| format!("\"{}\"{}", reader.name, with_card(reader))).collect();
+        let there = if names.is_empty() { "is no reader".into() } else { format!("is {}", names.join(", ")) };
+        Err(RemoteError::NoReader { wanted: wanted.into(), there })
+    }
 }
 
 /// A card behind a PC/SC socket. It is disconnected when it is dropped, and stays as it is.
@@ -73,12 +153,7 @@ impl RemoteCard {
     /// Connects to the card in a reader, which others may use at the same time.
     pub fn connect(socket: &Path, reader: &str) -> Result<Self, RemoteError> {
         let name = reader_name(reader).ok_or_else(|| RemoteError::Name(reader.to_owned()))?;
-        let mut stream = UnixStream::connect(socket)
-            .map_err(|source| RemoteError::Nobody { path: socket.into(), source })?;
-        let (major, minor) = Dialect::NEWEST;
-        let version = Version { major, minor, rv: 0 };
-        let answer: Version = call(&mut stream, VERSION, &version)?;
-        check("CMD_VERSION", answer.rv)?;
+        let (mut stream, _) = open(socket)?;
         let establish = Establish { scope: 0, context: 0, rv: 0 };
         let answer: Establish = call(&mut stream, ESTABLISH_CONTEXT, &establish)?;
         check("SCardEstablishContext", answer.rv)?;
@@ -128,6 +203,29 @@ impl RemoteCard {
     }
 }
 
+/// A connection, and the version that both ends speak: the newest, or what the service answered to it.
+fn open(socket: &Path) -> Result<(UnixStream, Dialect), RemoteError> {
+    let (major, minor) = Dialect::NEWEST;
+    let mut offered = Version { major, minor, rv: 0 };
+    loop {
+        let mut stream = UnixStream::connect(socket)
+            .map_err(|source| RemoteError::Nobody { path: socket.into(), source })?;
+        let answer: Version = call(&mut stream, VERSION, &offered)?;
+        let answered = Version { rv: 0, ..answer };
+        match Dialect::of(&answered) {
+            Some(dialect) if answered == offered && answer.rv == ReturnCode::SUCCESS => {
+                return Ok((stream, dialect));
+            }
+            // Older than this client: once more, in its version.
+            Some(_) if answered != offered && answered.minor < offered.minor => offered = answered,
+            _ => {
+                check("CMD_VERSION", answer.rv)?;
+                return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+            }
+        }
+    }
+}
+
 /// The name as the wire has it, with at least one NUL behind it.
 fn reader_name(reader: &str) -> Option<[u8; NAME_LENGTH]> {
     let mut name = [0; NAME_LENGTH];
@@ -137,10 +235,13 @@ fn reader_name(reader: &str) -> Option<[u8; NAME_LENGTH]> {
     Some(name)
 }
 
-fn message<const N: usize>(command: u32, structure: &impl Structure<N>) -> Vec<u8> {
+fn header(command: u32, size: usize) -> [u8; 8] {
     // No structure has more than some hundred bytes.
-    let size = u32::try_from(N).unwrap_or(u32::MAX);
-    [&Header { size, command }.bytes()[..], &structure.bytes()].concat()
+    Header { size: u32::try_from(size).unwrap_or(u32::MAX), command }.bytes()
+}
+
+fn message<const N: usize>(command: u32, structure: &impl Structure<N>) -> Vec<u8> {
+    [&header(command, N)[..], &structure.bytes()].concat()
 }
 
 /// Sends a request that has no payload, and waits for its answer.

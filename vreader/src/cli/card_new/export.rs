@@ -1,0 +1,43 @@
+//! What `card new` writes beside the card.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use der::pem::{self, LineEnding};
+use vreader::issue::{OffCardCertificates, Pki};
+
+use crate::cli::Failure;
+
+/// The certificates of the PKI, in PEM.
+pub(super) fn authorities(pki: &Pki, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let authorities = [
+        ("root-ca.pem", &pki.root),
+        ("issuing-ca.pem", &pki.issuing_ca),
+        ("content-signer.pem", &pki.content_signer),
+    ];
+    let mut written = Vec::new();
+    for (name, authority) in authorities {
+        let pem = pem::encode_string("CERTIFICATE", LineEnding::LF, authority.certificate_der())
+            .map_err(|source| Failure(format!("cannot encode {name}: {source}")))?;
+        written.push(write(folder, name, pem.as_bytes())?);
+    }
+    Ok(written)
+}
+
+/// The file with the certificates of retired keys that are not on the card, under its name.
+pub(super) fn off_card_certificates(
+    certificates: &OffCardCertificates,
+    folder: &Path,
+) -> Result<PathBuf, Failure> {
+    write(folder, &certificates.name, &certificates.file)
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let path = folder.join(name);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, bytes))
+        .map_err(|source| Failure(format!("cannot write {}: {source}", path.display())))?;
+    Ok(path)
+}

@@ -1,0 +1,85 @@
+//! `vreader card new`: a complete card in one command.
+
+mod export;
+mod features;
+mod report;
+
+use std::path::PathBuf;
+
+use vreader::{
+    crypto::DefaultCrypto,
+    emulated::EmulatedCard,
+    issue::{self, Date, Request},
+};
+use zeroize::Zeroizing;
+
+use self::{features::FeatureOptions, report::Progress};
+use super::{
+    Outcome,
+    stock::{Stock, refuse_existing},
+};
+
+/// Makes a sample person, a small test PKI, keys, certificates and signed data objects, and puts them on a new card.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vreader card new my.card\n  \
+    vreader card new ci.card --seed 7 --algorithm rsa2048 --holder 'Sam Sample' --export-ca pki/")]
+pub(super) struct Arguments {
+    /// The card file to make; an existing file is never replaced
+    file: PathBuf,
+    /// The same seed and options give the same card, byte for byte
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The holder's name [default: a sample person]
+    #[arg(long)]
+    holder: Option<String>,
+    /// First day, YYYY-MM-DD [default: today; with a seed 2026-01-01]
+    #[arg(long)]
+    issued: Option<Date>,
+    /// Last day, YYYY-MM-DD [default: six years, the longest life of a card]
+    #[arg(long)]
+    expires: Option<Date>,
+    #[command(flatten)]
+    features: FeatureOptions,
+    #[command(flatten)]
+    stock: Stock,
+    /// Write the certificates of the test PKI to this folder
+    #[arg(long, value_name = "FOLDER")]
+    export_ca: Option<PathBuf>,
+    /// Write the file with the off-card certificates to this folder, under the name that the card says
+    #[arg(long, value_name = "FOLDER", requires = "retired_off_card")]
+    export_off_card: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let stock = &arguments.stock;
+    refuse_existing(&arguments.file)?;
+    let request = Request {
+        seed: arguments.seed,
+        holder: arguments.holder.clone(),
+        issued: arguments.issued,
+        expires: arguments.expires,
+        algorithm: arguments.features.algorithm,
+        pin: Zeroizing::new(stock.pin.clone()),
+        puk: Zeroizing::new(stock.puk.clone()),
+        management_key: stock.management_key()?,
+        features: arguments.features.features(),
+        ..Request::default()
+    };
+    let mut progress = Progress::new();
+    let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
+    progress.end();
+    let issued = issued?;
+    EmulatedCard::create(&arguments.file, stock.flash_size, stock.profile, stock.tries(), &issued)?;
+    let mut exported = Vec::new();
+    if let Some(folder) = &arguments.export_ca {
+        exported.extend(export::authorities(&issued.pki, folder)?);
+    }
+    let off_card = issued.off_card_certificates.as_ref();
+    if let Some((folder, off_card)) = arguments.export_off_card.as_ref().zip(off_card) {
+        exported.push(export::off_card_certificates(off_card, folder)?);
+    }
+    report::report(arguments, &request, &issued, exported)
+}

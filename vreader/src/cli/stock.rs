@@ -1,0 +1,108 @@
+//! The options of `card new` and `card import` that have nothing to do with what is on the card: stock, memory, secrets.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use card_sim::{
+    key::{SymmetricAlgorithm, SymmetricKey},
+    profile::Profile,
+};
+use vreader::{
+    image::{FlashSize, ImageError},
+    issue::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Failure, Outcome,
+    option::{parse_management_algorithm, parse_profile},
+};
+
+/// What a new card is made of, and its secrets.
+#[derive(clap::Args)]
+pub(super) struct Stock {
+    /// Card stock
+    #[arg(long, default_value = "piv", value_parser = parse_profile)]
+    pub(super) profile: &'static Profile,
+    /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
+    #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
+    pub(super) flash_size: FlashSize,
+    /// PIN, 6 to 8 digits
+    #[arg(long, default_value = DEFAULT_PIN)]
+    pub(super) pin: String,
+    /// PUK, 8 characters
+    #[arg(long, default_value = DEFAULT_PUK)]
+    pub(super) puk: String,
+    /// Tries of PIN and PUK, 1 to 15 [default: the stock's, 3]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=15))]
+    tries: Option<u8>,
+    /// Algorithm of the card management key 9B: 3des, aes128, aes192 or aes256
+    #[arg(long, default_value = "aes192", value_parser = parse_management_algorithm)]
+    management_algorithm: SymmetricAlgorithm,
+    /// Card management key in hex [default: 0102030405060708 repeated]
+    #[arg(long)]
+    management_key: Option<String>,
+}
+
+/// That there is no such file yet. Asked before the long work, so that a name that is taken is told at once.
+pub(super) fn refuse_existing(file: &Path) -> Outcome {
+    match fs::symlink_metadata(file) {
+        Ok(_) => Err(ImageError::Exists { path: file.to_owned() }.into()),
+        Err(_) => Ok(()),
+    }
+}
+
+impl Stock {
+    /// Tries of PIN and PUK.
+    pub(super) fn tries(&self) -> u8 {
+        self.tries.unwrap_or(self.profile.default_tries)
+    }
+
+    /// The key that was given, or as many bytes of the sample key as the algorithm takes.
+    pub(super) fn management_key(&self) -> Result<SymmetricKey, Failure> {
+        let algorithm = self.management_algorithm;
+        let length = algorithm.key_length();
+        let bytes = match &self.management_key {
+            Some(text) => Zeroizing::new(hex::decode(text).map_err(|error| {
+                Failure(format!(
+                    "the card management key is not hex ({error}); write it as pairs of 0-9 and A-F"
+                ))
+            })?),
+            None => Zeroizing::new(DEFAULT_MANAGEMENT_KEY.iter().copied().cycle().take(length).collect()),
+        };
+        SymmetricKey::new(algorithm, &bytes).ok_or_else(|| {
+            Failure(format!(
+                "the card management key has {} bytes, and this algorithm takes {length}; \
+                 change --management-key or --management-algorithm",
+                bytes.len()
+            ))
+        })
+    }
+
+    /// Name of the card management key's algorithm.
+    pub(super) fn management_algorithm(&self) -> &'static str {
+        match self.management_algorithm {
+            SymmetricAlgorithm::TripleDes => "3DES",
+            SymmetricAlgorithm::Aes128 => "AES-128",
+            SymmetricAlgorithm::Aes192 => "AES-192",
+            SymmetricAlgorithm::Aes256 => "AES-256",
+        }
+    }
+
+    /// A line that says the secrets, as far as they are those of every sample card.
+    pub(super) fn secrets_in_words(&self, text: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  PIN {}, PUK {}, management key {} ({})",
+            known(self.pin != DEFAULT_PIN, DEFAULT_PIN),
+            known(self.puk != DEFAULT_PUK, DEFAULT_PUK),
+            known(self.management_key.is_some(), "0102030405060708 repeated"),
+            self.management_algorithm()
+        );
+    }
+}
+
+/// What is said of a secret: that it is the given one, or the sample.
+pub(super) fn known(given: bool, sample: &str) -> &str {
+    if given { "as given" } else { sample }
+}

@@ -1,0 +1,4 @@
+//! The conformance report: over genuine cards, over ours in every combination of options, and over broken ones.
+
+mod foreign;
+mod support;

@@ -1,0 +1,79 @@
+//! Cards of others, and what the tests look at in a report.
+
+use std::path::Path;
+
+use apdu::tlv_ber::{Header, Tag};
+use serde_json::Value;
+use vreader::{
+    check::{Evidence, Outcome, Report},
+    issue::Date,
+};
+
+/// The day of the checks: every golden card and certificate is valid on it.
+pub(crate) fn today() -> Date {
+    "2026-11-23".parse().unwrap()
+}
+
+/// An element.
+pub(crate) fn element(tag: u32, value: &[u8]) -> Vec<u8> {
+    [Header::new(Tag::new(tag), value.len()).unwrap().as_slice(), value].concat()
+}
+
+/// The objects of a NIST SD33 card, if the shared files are there.
+pub(crate) fn sd33(card: u8) -> Option<Evidence> {
+    let path = vectors::files::shared(&format!("nist_sd33_card{card}_objects.json")).unwrap()?;
+    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let objects = file["objects"].as_object().unwrap().iter().map(|(tag, object)| {
+        (u32::from_str_radix(tag, 16).unwrap(), hex::decode(object.as_str().unwrap()).unwrap())
+    });
+    Some(Evidence::from_objects(objects))
+}
+
+/// The objects of a GSA ICAM card, if the shared files are there.
+pub(crate) fn icam(card: &str) -> Option<Evidence> {
+    const FILES: [(&str, u32); 6] = [
+        ("2 - Security Object", 0x5F_C106),
+        ("7 - CCC", 0x5F_C107),
+        ("8 - CHUID Object", 0x5F_C102),
+        ("9 - Fingerprints", 0x5F_C103),
+        ("10 - Face Object", 0x5F_C108),
+        ("11 - Printed Information", 0x5F_C109),
+    ];
+    const CERTIFICATES: [(&str, u32); 4] = [
+        ("3 - ICAM_PIV_Auth_SP_800-73-4.crt", 0x5F_C105),
+        ("4 - ICAM_PIV_Dig_Sig_SP_800-73-4.crt", 0x5F_C10A),
+        ("5 - ICAM_PIV_Key_Mgmt_SP_800-73-4.crt", 0x5F_C10B),
+        ("6 - ICAM_PIV_Card_Auth_SP_800-73-4.crt", 0x5F_C101),
+    ];
+    let folder = vectors::files::shared("icam").unwrap()?.join(card);
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let wrapped = FILES.iter().map(|(name, tag)| (*tag, element(0x53, &read(name))));
+    let certificates = CERTIFICATES.iter().map(|(name, tag)| {
+        let parts = [element(0x70, &certificate(&folder.join(name))), vec![0x71, 0x01, 0x00, 0xFE, 0x00]];
+        (*tag, element(0x53, &parts.concat()))
+    });
+    let discovery = (0x7E, read("1 - Discovery Object"));
+    Some(Evidence::from_objects(wrapped.chain(certificates).chain([discovery])))
+}
+
+/// The certificate in a file with text before its PEM.
+fn certificate(path: &Path) -> Vec<u8> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let pem = &text[text.find("-----BEGIN").unwrap()..];
+    der::Document::from_pem(pem).unwrap().1.as_bytes().to_vec()
+}
+
+/// The numbers of the rows that failed.
+pub(crate) fn failed(report: &Report) -> Vec<&str> {
+    report.failures().map(|row| row.id.as_str()).collect()
+}
+
+/// What came of a row.
+pub(crate) fn outcome<'a>(report: &'a Report, id: &str) -> &'a Outcome {
+    &report.rows.iter().find(|row| row.id == id).unwrap().outcome
+}
+
+/// That no row failed; says which did.
+pub(crate) fn assert_clean(report: &Report, card: &str) {
+    assert_eq!(failed(report), [""; 0], "{card}:\n{report}");
+}
