@@ -6,7 +6,10 @@ use heapless::Vec;
 use sha2::{Digest, Sha256, Sha384};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{CipherSuite, Session, cipher, cipher_suite::MAX_SECRET};
+use super::{
+    CipherSuite, Session, cipher,
+    cipher_suite::{MAX_POINT, MAX_SECRET},
+};
 
 /// Length of an identifier of a party, in bytes.
 pub const IDENTIFIER_LENGTH: usize = 8;
@@ -140,5 +143,9 @@ fn other_information(transcript: &Transcript<'_>) -> Option<Vec<u8, 69>> {
 fn cryptogram(confirmation: &[u8], transcript: &Transcript<'_>) -> Option<[u8; CRYPTOGRAM_LENGTH]> {
     let Transcript { host_id, host_key, card_id, .. } = transcript;
     let [_, coordinates @ ..] = host_key else { return None };
-    Some(cipher::code(confirmation, &[b"KC_1_V", *card_id, *host_id, coordinates]))
+    let mut message = Vec::<u8, { 6 + 2 * IDENTIFIER_LENGTH + MAX_POINT }>::new();
+    for part in [b"KC_1_V", &card_id[..], &host_id[..], coordinates] {
+        message.extend_from_slice(part).ok()?;
+    }
+    Some(cipher::code(confirmation, &[], &message))
 }

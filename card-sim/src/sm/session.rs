@@ -79,7 +79,8 @@ impl Session {
         let code = required_code(reader)?;
         self.command_chaining = checked(
             &self.keys.command_code,
-            &[&self.command_chaining, &header_block(header), protected],
+            &[self.command_chaining, header_block(header)],
+            protected,
             code,
         )?;
         if length_expected.is_some_and(|value| value != [0x00]) {
@@ -97,7 +98,7 @@ impl Session {
         self.encrypt(self.response_iv(), response)?;
         let [high, low] = status.to_be_bytes();
         response.extend_from_slice(&[0x99, 0x02, high, low])?;
-        self.response_chaining = cipher::code(&self.keys.response_code, &[&self.response_chaining, response]);
+        self.response_chaining = cipher::code(&self.keys.response_code, &[self.response_chaining], response);
         append_code(&self.response_chaining, response)?;
         self.step();
         Ok(())
@@ -115,7 +116,7 @@ impl Session {
             data.extend_from_slice(&[0x97, 0x01, 0x00])?;
         }
         self.command_chaining =
-            cipher::code(&self.keys.command_code, &[&self.command_chaining, &header_block(header), data]);
+            cipher::code(&self.keys.command_code, &[self.command_chaining, header_block(header)], data);
         append_code(&self.command_chaining, data)
     }
 
@@ -134,7 +135,7 @@ impl Session {
             protected.and_then(|length| response.get(..length)).ok_or(ProtectionError::Incorrect)?;
         let code = required_code(reader)?;
         self.response_chaining =
-            checked(&self.keys.response_code, &[&self.response_chaining, protected], code)?;
+            checked(&self.keys.response_code, &[self.response_chaining], protected, code)?;
         self.decrypt(cryptogram, self.response_iv(), plain)?;
         self.step();
         Ok(u16::from_be_bytes([high, low]))
@@ -217,9 +218,9 @@ fn required_code(mut reader: Reader<'_>) -> Result<&[u8], ProtectionError> {
     }
 }
 
-/// The code over the parts, if it is the one that came.
-fn checked(key: &[u8], parts: &[&[u8]], came: &[u8]) -> Result<Block, ProtectionError> {
-    let code = cipher::code(key, parts);
+/// The code over the blocks and the rest, if it is the one that came.
+fn checked(key: &[u8], blocks: &[Block], rest: &[u8], came: &[u8]) -> Result<Block, ProtectionError> {
+    let code = cipher::code(key, blocks, rest);
     let first = code.get(..CODE_LENGTH).unwrap_or_default();
     if bool::from(first.ct_eq(came)) { Ok(code) } else { Err(ProtectionError::Incorrect) }
 }

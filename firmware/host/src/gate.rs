@@ -9,11 +9,14 @@
 //!
 //! What this does not see: instructions that take more cycles for some operands than for others, and power.
 
+mod secure_messaging;
+
 use std::{collections::BTreeMap, path::Path};
 
 use card_sim::{
     crypto::{Crypto, RustCrypto},
     key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, PrivateKey, SymmetricAlgorithm},
+    sm::CipherSuite,
 };
 
 use crate::{
@@ -79,6 +82,10 @@ pub(crate) fn run(chip: &Chip, firmware: &Path) -> Result<Measured, MachineError
     }
     if chip.rsa {
         bench.rsa()?;
+    }
+    bench.secure_messaging(CipherSuite::Cs2)?;
+    if chip.p384 {
+        bench.secure_messaging(CipherSuite::Cs7)?;
     }
     Ok(bench.measured)
 }
@@ -232,7 +239,7 @@ impl Bench<'_> {
         self.measure("answer to a challenge, right", &work)
     }
 
-    /// Signatures with 9E and key agreement with 9D, with keys of few bits, of many and of any.
+    /// Signatures with 9E and key agreement with 9D.
     fn curve(
         &mut self,
         algorithm: AsymmetricAlgorithm,
@@ -241,13 +248,10 @@ impl Bench<'_> {
     ) -> Result<(), MachineError> {
         let size = algorithm.size();
         let any = |seed| random(seed)[..size].to_vec();
-        let few = [vec![0; size - 1], vec![1]].concat();
-        // Not to its end, for the reason above.
-        let many = [vec![0x7F], vec![0xFF; size - 2], vec![0xFE]].concat();
         let signatures =
             [vec![0; size], vec![0xFF; size], any(1), any(2)].map(|digest| sample::sign(algorithm, &digest));
         let agreements = [3, 4].map(|seed| sample::agree(algorithm, &sample::point(algorithm, &any(seed))));
-        for scalar in [few, many, any(5), any(6), any(7)] {
+        for scalar in sample::scalars(algorithm) {
             let key = PrivateKey::ecc(algorithm, &scalar).expect("a scalar of its length");
             let keys =
                 vec![(KeyReference::CardAuthentication, key.clone()), (KeyReference::KeyManagement, key)];

@@ -27,6 +27,8 @@ pub(crate) struct Sample {
     pub(crate) pin: [u8; 8],
     pub(crate) management_key: SymmetricKey,
     pub(crate) keys: Vec<(KeyReference, PrivateKey)>,
+    /// Of the key for secure messaging.
+    pub(crate) certificate: Option<Vec<u8>>,
     /// Whether it has every data object, each as long as the standard asks for.
     pub(crate) full: bool,
 }
@@ -37,6 +39,7 @@ impl Default for Sample {
             pin: PIN,
             management_key: management_key(SymmetricAlgorithm::Aes192, 0),
             keys: Vec::new(),
+            certificate: None,
             full: false,
         }
     }
@@ -61,7 +64,7 @@ impl Sample {
             puk: ReferenceData { value: &PUK, tries: 3 },
             global_pin: None,
             fingers: &[],
-            card_verifiable_certificate: None,
+            card_verifiable_certificate: self.certificate.as_deref(),
             management_key: &self.management_key,
             keys: &keys,
             objects: &objects,
@@ -86,6 +89,22 @@ pub(crate) fn random(seed: u8) -> [u8; 64] {
 pub(crate) fn management_key(algorithm: SymmetricAlgorithm, seed: u8) -> SymmetricKey {
     SymmetricKey::new(algorithm, &random(seed)[..algorithm.key_length()])
         .expect("a key of its algorithm's length")
+}
+
+/// Scalars of few bits, of many and of any.
+pub(crate) fn scalars(algorithm: AsymmetricAlgorithm) -> [Vec<u8>; 5] {
+    let size = algorithm.size();
+    let few = [vec![0; size - 1], vec![1]].concat();
+    // Not to its end: what ends in four bytes FF is stored inverted.
+    let many = [vec![0x7F], vec![0xFF; size - 2], vec![0xFE]].concat();
+    let any = |seed| random(seed)[..size].to_vec();
+    [few, many, any(5), any(6), any(7)]
+}
+
+/// A certificate of this key for secure messaging, as long as most are. Nobody checks its signature here.
+pub(crate) fn card_verifiable_certificate(point: &[u8]) -> Vec<u8> {
+    let contents = [tlv(0x86, point), tlv(0x42, &[0xA5; 116])].concat();
+    [&[0x7F][..], &tlv(0x21, &contents)].concat()
 }
 
 /// The public key of a scalar.

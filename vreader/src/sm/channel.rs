@@ -15,7 +15,7 @@ use card_sim::{
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use x509_cert::Certificate;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     cvc::{CardVerifiableCertificate, CvcError, SignerContainer},
@@ -75,7 +75,15 @@ impl<E> From<CryptoError> for SmError<E> {
 /// Longest data field and answer under secure messaging, in bytes.
 const CAPACITY: usize = 20 * 1024;
 
-type Buffer = Zeroizing<heapless::Vec<u8, CAPACITY>>;
+/// Data that may be secret. It is wiped as far as there is any: to wipe all of it takes longer than to decrypt 2 KB.
+#[derive(Default)]
+struct Buffer(heapless::Vec<u8, CAPACITY>);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
 
 /// A session of secure messaging with a card.
 pub struct SecureChannel<'a, T: Transport> {
@@ -163,15 +171,15 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
         let parsed = Command::parse(command).map_err(|_| SmError::Command)?;
         let header = [parsed.instruction, parsed.p1, parsed.p2];
         let mut data = Buffer::default();
-        data.extend_from_slice(parsed.data).map_err(|_| SmError::Command)?;
-        self.session.protect_command(header, parsed.ne() > 0, &mut *data).map_err(SmError::Protection)?;
-        let answer = whole_answer(self.transport, &protected(header, &data)).map_err(SmError::Transport)?;
+        data.0.extend_from_slice(parsed.data).map_err(|_| SmError::Command)?;
+        self.session.protect_command(header, parsed.ne() > 0, &mut data.0).map_err(SmError::Protection)?;
+        let answer = whole_answer(self.transport, &protected(header, &data.0)).map_err(SmError::Transport)?;
         if !answer.is_success() {
             return Err(SmError::Ended(answer.status));
         }
         let mut plain = Buffer::default();
-        let status = self.session.open_response(&answer.data, &mut *plain).map_err(SmError::Protection)?;
-        Ok(Answer { data: Zeroizing::new(plain.to_vec()), status })
+        let status = self.session.open_response(&answer.data, &mut plain.0).map_err(SmError::Protection)?;
+        Ok(Answer { data: Zeroizing::new(plain.0.to_vec()), status })
     }
 }
 
