@@ -16,6 +16,7 @@
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
 //! | `stored_certificate` | certificates in their containers |
+//! | [`like`] | the form of genuine cards |
 //! | `biometric`, `fingerprint`, `face` | biometric containers |
 //! | `security_object` | the hashes of it all |
 
@@ -35,6 +36,7 @@ pub mod features;
 mod fingerprint;
 mod jpeg;
 mod key_history;
+pub mod like;
 mod name;
 pub(crate) mod oid;
 pub mod person;
@@ -66,17 +68,19 @@ pub(crate) use self::request::{padded_pin, puk_bytes};
 use self::{
     certificate::Template,
     error::{crypto as crypto_failed, encoding},
+    like::Shape,
     public_key::subject_public_key_info,
     randomness::Randomness,
     security_object::Covered,
     stored_certificate::stored_certificate,
-    tlv::{WRAPPING, element, elements},
+    tlv::{WRAPPING, element, elements, long_element},
 };
 pub use self::{
     date::Date,
     error::IssueError,
     features::{Features, GlobalPin, SecureMessaging, VirtualContact},
     key_history::OffCardCertificates,
+    like::Likeness,
     person::{CardNumbers, Person},
     pki::{Authority, Pki},
     request::{
@@ -232,14 +236,15 @@ impl Plan {
         let retired = key_history::on_card(features).chain(off_card.iter().copied());
         let mut keys = Vec::new();
         for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
-            progress(Step::Key { reference, algorithm: request.algorithm });
-            keys.push(self.key(reference, request.algorithm, crypto)?);
+            let algorithm = request.shape().algorithm(reference, request.algorithm);
+            progress(Step::Key { reference, algorithm });
+            keys.push(self.key(reference, algorithm, crypto)?);
         }
         progress(Step::Certificates);
         let mut contents = Vec::new();
         let mut elsewhere = Vec::new();
         for key in &keys {
-            let certificate = self.certificate(key, &pki, crypto)?;
+            let certificate = self.certificate(key, request.shape(), &pki, crypto)?;
             if off_card.contains(&key.reference) {
                 elsewhere.push((key.reference, certificate));
             } else if let Some(tag) = certificate_tag(key.reference) {
@@ -333,12 +338,23 @@ impl Plan {
     }
 
     /// The certificate of a key, in DER.
-    fn certificate(&self, key: &SlotKey, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<u8>, IssueError> {
+    fn certificate(
+        &self,
+        key: &SlotKey,
+        shape: &Shape,
+        pki: &Pki,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Vec<u8>, IssueError> {
         let algorithm = key.private.algorithm();
         let template = || {
             let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
-            let of_profile =
-                certificate::profile_extensions(key.reference, algorithm, &self.person, &self.numbers)?;
+            let of_profile = certificate::profile_extensions(
+                key.reference,
+                algorithm,
+                shape,
+                &self.person,
+                &self.numbers,
+            )?;
             extensions.extend(of_profile);
             Ok((certificate::subject(key.reference, &self.person, &self.numbers)?, extensions))
         };
@@ -369,26 +385,50 @@ impl Plan {
         let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
         let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
+        let shape = request.shape();
+        let ccc = if shape.minimal_capabilities {
+            ccc::minimal_card_capability_container()
+        } else {
+            ccc::card_capability_container(numbers)
+        };
         let mut objects = vec![
-            (tag::CCC, ccc::card_capability_container(numbers)),
+            (tag::CCC, ccc),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
             (tag::FINGERPRINTS, biometric::container(fingers, &minutiae, numbers, life, signer, crypto)?),
             (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
-            (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
+            (tag::PRINTED, printed::printed_information(person, numbers, *expires, shape.organization_lines)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history),
         ];
-        let covered: Vec<Covered<'_>> = objects
-            .iter()
-            .map(|(tag, contents)| Covered { container: container(*tag).id, contents })
-            .collect();
+        let covered = covered(&objects, shape);
         let security_object = security_object::security_object(&covered, signer, crypto)?;
         objects.push((tag::SECURITY_OBJECT, security_object));
         // Not among the hashed ones on genuine cards.
         if let Some(code) = &self.pairing_code {
             objects.push((tag::PAIRING_CODE, elements([(0x99, code.as_bytes()), (0xFE, &[])])));
         }
+        if shape.empty_bit_group {
+            // No template.
+            objects.push((tag::BIT_GROUP, element(0x02, &[0x00])));
+        }
         Ok(objects)
+    }
+}
+
+/// What the Security Object covers: everything, numbered from 1, or what the shape says.
+fn covered<'a>(objects: &'a [(u32, Vec<u8>)], shape: &Shape) -> Vec<Covered<'a>> {
+    let group = |number, tag: u32, contents| Covered { number, container: container(tag).id, contents };
+    match shape.covered {
+        None => {
+            (1_u8..).zip(objects).map(|(number, (tag, contents))| group(number, *tag, contents)).collect()
+        }
+        Some(groups) => groups
+            .iter()
+            .filter_map(|(number, tag)| {
+                let (_, contents) = objects.iter().find(|(found, _)| found == tag)?;
+                Some(group(*number, *tag, contents))
+            })
+            .collect(),
     }
 }
 
@@ -408,6 +448,7 @@ pub(crate) mod tag {
     pub(crate) const SECURE_MESSAGING_SIGNER: u32 = 0x5F_C122;
     pub(crate) const PAIRING_CODE: u32 = 0x5F_C123;
     pub(crate) const DISCOVERY: u32 = 0x7E;
+    pub(crate) const BIT_GROUP: u32 = 0x7F61;
 }
 
 /// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
@@ -442,9 +483,12 @@ fn container(tag: u32) -> &'static Container {
     Container::find(tag).expect("every issued object is in the table of containers")
 }
 
-/// The object as GET DATA answers it: wrapped in `53`, but Discovery in its own tag.
+/// The object as GET DATA answers it: wrapped in `53`, but Discovery and the BIT group in tags of their own.
 fn complete(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
-    let tag = container(tag).tag;
-    let outer = if tag == ObjectTag::DISCOVERY { tag::DISCOVERY.to_le_bytes()[0] } else { WRAPPING };
-    (tag, element(outer, contents))
+    let object = match tag {
+        tag::DISCOVERY => element(0x7E, contents),
+        tag::BIT_GROUP => long_element(0x7F61, contents),
+        _ => element(WRAPPING, contents),
+    };
+    (container(tag).tag, object)
 }

@@ -6,7 +6,12 @@ use card_sim::{
 };
 use zeroize::Zeroizing;
 
-use super::{date::Date, error::IssueError, features::Features};
+use super::{
+    date::Date,
+    error::IssueError,
+    features::Features,
+    like::{self, Likeness, Shape},
+};
 
 /// PIN of every sample card.
 pub const DEFAULT_PIN: &str = "123456";
@@ -53,6 +58,8 @@ pub struct Request {
     pub features: Features,
     /// Card management key, 9B.
     pub management_key: SymmetricKey,
+    /// The card whose form this one takes; see [`Likeness::request`] for the choices that go with it.
+    pub like: Option<&'static Likeness>,
 }
 
 impl Default for Request {
@@ -66,6 +73,7 @@ impl Default for Request {
             algorithm: AsymmetricAlgorithm::EccP256,
             pki_algorithm: None,
             features: Features::default(),
+            like: None,
             pin: Zeroizing::new(DEFAULT_PIN.to_owned()),
             puk: Zeroizing::new(DEFAULT_PUK.to_owned()),
             // AES-192 takes 24 bytes, and the constant's type says that it has them.
@@ -101,6 +109,11 @@ impl Request {
     /// The PUK's eight bytes.
     pub(crate) fn puk_bytes(&self) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
         puk_bytes(&self.puk)
+    }
+
+    /// The form of the card.
+    pub(crate) fn shape(&self) -> &'static Shape {
+        self.like.map_or(&like::OWN, |likeness| &likeness.shape)
     }
 
     /// Algorithm of the PKI behind the card.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use card_sim::sm::CipherSuite;
+use card_sim::{profile::Profile, sm::CipherSuite};
 use vreader::issue::{self, DEFAULT_GLOBAL_PIN, Features, GlobalPin, IssuedCard, Request};
 
 use super::Arguments;
@@ -34,6 +34,7 @@ struct Made<'a> {
 /// Prints what was made.
 pub(super) fn report(
     arguments: &Arguments,
+    profile: &Profile,
     request: &Request,
     issued: &IssuedCard,
     exported: Vec<PathBuf>,
@@ -41,7 +42,7 @@ pub(super) fn report(
     let features = &request.features;
     let made = Made {
         file: &arguments.file,
-        profile: arguments.stock.profile.name,
+        profile: profile.name,
         holder: &issued.person.name,
         algorithm: issue::algorithm_name(request.algorithm),
         issued: issued.issued.to_string(),
