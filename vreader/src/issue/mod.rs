@@ -16,11 +16,12 @@
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
 //! | `stored_certificate` | certificates in their containers |
-//! | [`like`] | the form of genuine cards |
+//! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face` | biometric containers |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
+pub mod broken;
 mod ccc;
 mod certificate;
 pub(crate) mod chuid;
@@ -65,17 +66,8 @@ use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
 pub(crate) use self::request::{padded_pin, puk_bytes};
-use self::{
-    certificate::Template,
-    error::{crypto as crypto_failed, encoding},
-    like::Shape,
-    public_key::subject_public_key_info,
-    randomness::Randomness,
-    security_object::Covered,
-    stored_certificate::stored_certificate,
-    tlv::{WRAPPING, element, elements, long_element},
-};
 pub use self::{
+    broken::Fault,
     date::Date,
     error::IssueError,
     features::{Features, GlobalPin, SecureMessaging, VirtualContact},
@@ -86,6 +78,17 @@ pub use self::{
     request::{
         DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Request, SEEDED_ISSUE_DATE,
     },
+};
+use self::{
+    broken::Life,
+    certificate::Template,
+    error::{crypto as crypto_failed, encoding},
+    like::Shape,
+    public_key::subject_public_key_info,
+    randomness::Randomness,
+    security_object::Covered,
+    stored_certificate::stored_certificate,
+    tlv::{WRAPPING, element, elements, long_element},
 };
 
 /// A card that is ready to be personalised.
@@ -172,7 +175,7 @@ pub fn issue(
     // A wrong request is refused before anything takes time.
     let plan = Plan::new(request)?;
     progress(Step::Pki);
-    let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.issued, crypto)?;
+    let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.pki_from, crypto)?;
     plan.issue(request, pki, crypto, progress)
 }
 
@@ -195,6 +198,7 @@ struct Plan {
     numbers: CardNumbers,
     issued: Date,
     expires: Date,
+    pki_from: Date,
     pin: Zeroizing<[u8; reference::LENGTH]>,
     puk: Zeroizing<[u8; reference::LENGTH]>,
     global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
@@ -210,7 +214,10 @@ struct SlotKey {
 
 impl Plan {
     fn new(request: &Request) -> Result<Self, IssueError> {
-        let (issued, expires) = request.life()?;
+        if let Some(fault) = request.broken {
+            fault.check(request)?;
+        }
+        let Life { issued, expires, pki_from } = request.life()?;
         let (pin, puk) = (request.padded_pin()?, request.puk_bytes()?);
         request.features.check(request.algorithm)?;
         let global_pin = request.features.padded_global_pin()?;
@@ -221,7 +228,18 @@ impl Plan {
             Some(VirtualContact::Pairing) => Some(pairing_code(randomness)?),
             _ => None,
         };
-        Ok(Self { randomness, person, numbers, issued, expires, pin, puk, global_pin, pairing_code })
+        Ok(Self {
+            randomness,
+            person,
+            numbers,
+            issued,
+            expires,
+            pki_from,
+            pin,
+            puk,
+            global_pin,
+            pairing_code,
+        })
     }
 
     fn issue(
@@ -231,6 +249,7 @@ impl Plan {
         crypto: &mut dyn Crypto,
         progress: &mut dyn FnMut(Step),
     ) -> Result<IssuedCard, IssueError> {
+        let pki = self.pki_with_fault(request, pki, crypto)?;
         let features = &request.features;
         let off_card: Vec<_> = key_history::off_card(features).collect();
         let retired = key_history::on_card(features).chain(off_card.iter().copied());
@@ -244,7 +263,10 @@ impl Plan {
         let mut contents = Vec::new();
         let mut elsewhere = Vec::new();
         for key in &keys {
-            let certificate = self.certificate(key, request.shape(), &pki, crypto)?;
+            let mut certificate = self.certificate(key, request, &pki, crypto)?;
+            if let Some(fault) = request.broken {
+                fault.alter_certificate(key.reference, &mut certificate);
+            }
             if off_card.contains(&key.reference) {
                 elsewhere.push((key.reference, certificate));
             } else if let Some(tag) = certificate_tag(key.reference) {
@@ -252,6 +274,7 @@ impl Plan {
                 contents.push((tag, [stored, element(0xFE, &[])].concat()));
             }
         }
+        self.exchange_key(request, &mut keys, crypto)?;
         let off_card_certificates =
             (!elsewhere.is_empty()).then(|| OffCardCertificates::new(&elsewhere)).transpose()?;
         progress(Step::Objects);
@@ -301,12 +324,16 @@ impl Plan {
         let guid = &self.numbers.guid.0;
         let compressed = request.features.compressed_signer;
         let key = self.private_key("key 04", suite.curve(), crypto)?;
+        let certified_key = match request.broken {
+            Some(Fault::CvcMismatch) => &self.private_key("another key 04", suite.curve(), crypto)?,
+            _ => &key,
+        };
         let certified = if intermediate {
             let between = self.private_key("intermediate key of secure messaging", suite.curve(), crypto)?;
-            let signer = pki.rsa_content_signer(request.seed, self.issued, crypto)?;
-            cvc::by_intermediate(guid, &key, &between, &signer, compressed, crypto)?
+            let signer = pki.rsa_content_signer(request.seed, self.pki_from, crypto)?;
+            cvc::by_intermediate(guid, certified_key, &between, &signer, compressed, crypto)?
         } else if cvc::fits(suite, &pki.content_signer) {
-            cvc::by_content_signer(guid, &key, &pki.content_signer, compressed, crypto)?
+            cvc::by_content_signer(guid, certified_key, &pki.content_signer, compressed, crypto)?
         } else {
             return Err(IssueError::Suite);
         };
@@ -341,22 +368,26 @@ impl Plan {
     fn certificate(
         &self,
         key: &SlotKey,
-        shape: &Shape,
+        request: &Request,
         pki: &Pki,
         crypto: &mut dyn Crypto,
     ) -> Result<Vec<u8>, IssueError> {
         let algorithm = key.private.algorithm();
+        let numbers = match request.broken {
+            Some(fault) => &fault.numbers(key.reference, &self.numbers)?,
+            None => &self.numbers,
+        };
         let template = || {
             let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
             let of_profile = certificate::profile_extensions(
                 key.reference,
                 algorithm,
-                shape,
+                request.shape(),
                 &self.person,
-                &self.numbers,
+                numbers,
             )?;
             extensions.extend(of_profile);
-            Ok((certificate::subject(key.reference, &self.person, &self.numbers)?, extensions))
+            Ok((certificate::subject(key.reference, &self.person, numbers)?, extensions))
         };
         let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
         let template = Template {
@@ -400,9 +431,17 @@ impl Plan {
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history),
         ];
-        let covered = covered(&objects, shape);
+        if let Some(fault) = request.broken {
+            fault.alter_objects(&mut objects);
+        }
+        let mut covered = covered(&objects, shape);
+        if let Some(fault) = request.broken {
+            fault.alter_covered(&mut covered);
+        }
         let security_object = security_object::security_object(&covered, signer, crypto)?;
-        objects.push((tag::SECURITY_OBJECT, security_object));
+        if request.broken != Some(Fault::NoSecurityObject) {
+            objects.push((tag::SECURITY_OBJECT, security_object));
+        }
         // Not among the hashed ones on genuine cards.
         if let Some(code) = &self.pairing_code {
             objects.push((tag::PAIRING_CODE, elements([(0x99, code.as_bytes()), (0xFE, &[])])));

@@ -7,6 +7,7 @@ use card_sim::{
 use zeroize::Zeroizing;
 
 use super::{
+    broken::{Fault, Life},
     date::Date,
     error::IssueError,
     features::Features,
@@ -60,6 +61,8 @@ pub struct Request {
     pub management_key: SymmetricKey,
     /// The card whose form this one takes; see [`Likeness::request`] for the choices that go with it.
     pub like: Option<&'static Likeness>,
+    /// What is wrong with the card on purpose.
+    pub broken: Option<Fault>,
 }
 
 impl Default for Request {
@@ -74,6 +77,7 @@ impl Default for Request {
             pki_algorithm: None,
             features: Features::default(),
             like: None,
+            broken: None,
             pin: Zeroizing::new(DEFAULT_PIN.to_owned()),
             puk: Zeroizing::new(DEFAULT_PUK.to_owned()),
             // AES-192 takes 24 bytes, and the constant's type says that it has them.
@@ -83,12 +87,15 @@ impl Default for Request {
 }
 
 impl Request {
-    /// First and last day of the card.
-    pub(crate) fn life(&self) -> Result<(Date, Date), IssueError> {
+    /// First and last day of the card, and the day from which its PKI works.
+    pub(crate) fn life(&self) -> Result<Life, IssueError> {
         let default = || if self.seed.is_some() { SEEDED_ISSUE_DATE } else { Date::today() };
         let issued = self.issued.unwrap_or_else(default);
         if !(FIRST_YEAR..=LAST_YEAR).contains(&issued.year()) {
             return Err(IssueError::IssuedOutOfRange(issued));
+        }
+        if let Some(life) = self.broken.and_then(|fault| fault.life(issued, MAX_LIFE)) {
+            return Ok(life);
         }
         let latest = issued.last_day_of(MAX_LIFE);
         let expires = self.expires.unwrap_or(latest);
@@ -98,7 +105,7 @@ impl Request {
         if expires > latest {
             return Err(IssueError::LifeTooLong { issued, expires, latest });
         }
-        Ok((issued, expires))
+        Ok(Life { issued, expires, pki_from: issued })
     }
 
     /// The PIN as the card compares it: padded with `FF`.
@@ -146,7 +153,9 @@ mod tests {
 
     fn life(issued: &str, expires: Option<&str>) -> Result<(Date, Date), IssueError> {
         let day = |text: &str| text.parse::<Date>().unwrap();
-        Request { issued: Some(day(issued)), expires: expires.map(day), ..Request::default() }.life()
+        let life =
+            Request { issued: Some(day(issued)), expires: expires.map(day), ..Request::default() }.life()?;
+        Ok((life.issued, life.expires))
     }
 
     #[test]
@@ -176,9 +185,9 @@ mod tests {
     #[test]
     fn without_dates_a_seed_decides() {
         let seeded = Request { seed: Some(7), ..Request::default() };
-        assert_eq!(seeded.life().unwrap().0, SEEDED_ISSUE_DATE);
+        assert_eq!(seeded.life().unwrap().issued, SEEDED_ISSUE_DATE);
         let before = Date::today();
-        let issued = Request::default().life().unwrap().0;
+        let issued = Request::default().life().unwrap().issued;
         assert!((before..=Date::today()).contains(&issued), "{issued}");
     }
 

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
-    issue::{self, Date, Likeness, Request, like},
+    issue::{self, Date, Fault, Likeness, Request, like},
 };
 use zeroize::Zeroizing;
 
@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// A card with the form of a genuine one; says all of stock, keys and features, so it goes with no option for these
     #[arg(long, value_name = "CARD", value_parser = likenesses(), group = "off_card", conflicts_with_all = ["FeatureOptions", "profile"])]
     like: Option<String>,
+    /// A card with one fault, for testing the software that should find it
+    #[arg(long, value_name = "FAULT", value_parser = faults())]
+    broken: Option<String>,
     #[command(flatten)]
     features: FeatureOptions,
     #[command(flatten)]
@@ -69,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         pin: Zeroizing::new(stock.pin.clone()),
         puk: Zeroizing::new(stock.puk.clone()),
         management_key: stock.management_key()?,
+        broken: arguments.broken.as_deref().and_then(Fault::find),
         ..likeness.map_or_else(|| arguments.features.request(), Likeness::request)
     };
     let mut progress = Progress::new();
@@ -95,4 +99,9 @@ fn likenesses() -> PossibleValuesParser {
         .map(|like| PossibleValue::new(like.name).help(like.description))
         .collect::<Vec<_>>()
         .into()
+}
+
+/// What `--broken` takes.
+fn faults() -> PossibleValuesParser {
+    Fault::ALL.map(|(_, name, sentence)| PossibleValue::new(name).help(sentence)).into()
 }

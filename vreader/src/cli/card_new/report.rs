@@ -7,7 +7,7 @@ use std::{
 };
 
 use card_sim::{profile::Profile, sm::CipherSuite};
-use vreader::issue::{self, DEFAULT_GLOBAL_PIN, Features, GlobalPin, IssuedCard, Request};
+use vreader::issue::{self, DEFAULT_GLOBAL_PIN, Fault, Features, GlobalPin, IssuedCard, Request};
 
 use super::Arguments;
 use crate::cli::{Outcome, print, print_json, stock::known};
@@ -26,6 +26,8 @@ struct Made<'a> {
     secure_messaging: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pairing_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     off_card_certificates: Option<&'a str>,
     exported: Vec<PathBuf>,
@@ -50,6 +52,7 @@ pub(super) fn report(
         management_key_algorithm: arguments.stock.management_algorithm(),
         secure_messaging: features.secure_messaging.map(|secure| suite_name(secure.suite)),
         pairing_code: issued.pairing_code.as_ref().map(|code| code.as_str()),
+        broken: request.broken.map(Fault::name),
         off_card_certificates: issued.off_card_certificates.as_ref().map(|off_card| off_card.url.as_str()),
         exported,
     };
@@ -80,6 +83,9 @@ fn in_words(arguments: &Arguments, features: &Features, made: &Made<'_>) -> Stri
     if let Some(GlobalPin { pin, .. }) = &features.global_pin {
         let pin = known(pin.as_str() != DEFAULT_GLOBAL_PIN, DEFAULT_GLOBAL_PIN);
         let _ = writeln!(text, "  Global PIN {pin}");
+    }
+    if let Some(fault) = made.broken {
+        let _ = writeln!(text, "  with a fault: {fault}");
     }
     if let Some(url) = made.off_card_certificates {
         let _ = writeln!(text, "  off-card certificates at {url}");
