@@ -69,8 +69,11 @@ pub enum MalformedReference {
 pub static PIV: Profile = Profile {
     name: "piv",
     description: "PIV card after SP 800-73-5, with the habits of the NIST test cards",
-    atr: &NIST_ATR,
-    contactless_atr: &NIST_CONTACTLESS_ATR,
+    // 512/32, T=1, IFSC FE; historical bytes 80 31 C1 52 41 1A.
+    atr: &[
+        0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B,
+    ],
+    contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x7E],
     label: "card-sim PIV",
     stated_lengths: None,
     algorithms: &AsymmetricAlgorithm::ALL,
@@ -83,8 +86,11 @@ pub static PIV: Profile = Profile {
 pub static NIST_SD33: Profile = Profile {
     name: "nist-sd33",
     description: "NIST test card SD33: ID-One PIV on Cosmo V8.1",
-    atr: &NIST_ATR,
-    contactless_atr: &NIST_CONTACTLESS_ATR,
+    // 512/32, T=1, IFSC FE; historical bytes 80 31 C1 52 41 1A.
+    atr: &[
+        0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B,
+    ],
+    contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x7E],
     label: "ID-One PIV",
     // 1,016 and 32,767 bytes.
     stated_lengths: Some([0x03F8, 0x7FFF]),
@@ -94,11 +100,7 @@ pub static NIST_SD33: Profile = Profile {
     choices: NIST_CHOICES,
 };
 
-/// 512/32, T=1, IFSC FE; historical bytes 80 31 C1 52 41 1A.
-const NIST_ATR: [u8; 17] =
-    [0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B];
-const NIST_CONTACTLESS_ATR: [u8; 11] = [0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x7E];
-
+/// What the NIST test cards make of the standard's choices.
 const NIST_CHOICES: Choices = Choices {
     empty_container: EmptyContainer::ZeroLength,
     malformed_reference: MalformedReference::Refused,

@@ -15,7 +15,7 @@
 //! | [`person`], [`fascn`], [`uuid`] | the holder and the card's numbers |
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
-//! | `stored_certificate` | certificates in their containers |
+//! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
 //! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face` | biometric containers |
 //! | `security_object` | the hashes of it all |
@@ -49,6 +49,7 @@ mod randomness;
 mod request;
 pub(crate) mod security_object;
 pub(crate) mod signature;
+mod slot_certificates;
 mod stored_certificate;
 pub(crate) mod tlv;
 pub mod uuid;
@@ -81,13 +82,12 @@ pub use self::{
 };
 use self::{
     broken::Life,
-    certificate::Template,
     error::{crypto as crypto_failed, encoding},
     like::Shape,
     public_key::subject_public_key_info,
     randomness::Randomness,
     security_object::Covered,
-    stored_certificate::stored_certificate,
+    slot_certificates::Certificates,
     tlv::{WRAPPING, element, elements, long_element},
 };
 
@@ -251,8 +251,7 @@ impl Plan {
     ) -> Result<IssuedCard, IssueError> {
         let pki = self.pki_with_fault(request, pki, crypto)?;
         let features = &request.features;
-        let off_card: Vec<_> = key_history::off_card(features).collect();
-        let retired = key_history::on_card(features).chain(off_card.iter().copied());
+        let retired = key_history::on_card(features).chain(key_history::off_card(features));
         let mut keys = Vec::new();
         for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
             let algorithm = request.shape().algorithm(reference, request.algorithm);
@@ -260,23 +259,9 @@ impl Plan {
             keys.push(self.key(reference, algorithm, crypto)?);
         }
         progress(Step::Certificates);
-        let mut contents = Vec::new();
-        let mut elsewhere = Vec::new();
-        for key in &keys {
-            let mut certificate = self.certificate(key, request, &pki, crypto)?;
-            if let Some(fault) = request.broken {
-                fault.alter_certificate(key.reference, &mut certificate);
-            }
-            if off_card.contains(&key.reference) {
-                elsewhere.push((key.reference, certificate));
-            } else if let Some(tag) = certificate_tag(key.reference) {
-                let stored = stored_certificate(&certificate, features.compressed_certificates);
-                contents.push((tag, [stored, element(0xFE, &[])].concat()));
-            }
-        }
+        let Certificates { mut contents, off_card: off_card_certificates } =
+            self.certificates(&keys, request, &pki, crypto)?;
         self.exchange_key(request, &mut keys, crypto)?;
-        let off_card_certificates =
-            (!elsewhere.is_empty()).then(|| OffCardCertificates::new(&elsewhere)).transpose()?;
         progress(Step::Objects);
         let key_history = key_history::key_history(features, off_card_certificates.as_ref());
         contents.extend(self.data_objects(request, key_history, &pki, crypto)?);
@@ -362,44 +347,6 @@ impl Plan {
         let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
         let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
         Ok(SlotKey { reference, private, public })
-    }
-
-    /// The certificate of a key, in DER.
-    fn certificate(
-        &self,
-        key: &SlotKey,
-        request: &Request,
-        pki: &Pki,
-        crypto: &mut dyn Crypto,
-    ) -> Result<Vec<u8>, IssueError> {
-        let algorithm = key.private.algorithm();
-        let numbers = match request.broken {
-            Some(fault) => &fault.numbers(key.reference, &self.numbers)?,
-            None => &self.numbers,
-        };
-        let template = || {
-            let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
-            let of_profile = certificate::profile_extensions(
-                key.reference,
-                algorithm,
-                request.shape(),
-                &self.person,
-                numbers,
-            )?;
-            extensions.extend(of_profile);
-            Ok((certificate::subject(key.reference, &self.person, numbers)?, extensions))
-        };
-        let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
-        let template = Template {
-            issuer: pki.issuing_ca.subject(),
-            subject: &subject,
-            validity: (self.issued, self.expires),
-            public_key: &key.public,
-            extensions,
-        };
-        let purpose = format!("certificate {:02X}", key.reference.to_byte());
-        let mut rng = self.randomness.source(&purpose)?;
-        template.sign(pki.issuing_ca.key(), &mut rng, crypto)
     }
 
     /// Contents of everything but the certificates, with the Security Object over it at the end.
@@ -522,12 +469,13 @@ fn container(tag: u32) -> &'static Container {
     Container::find(tag).expect("every issued object is in the table of containers")
 }
 
-/// The object as GET DATA answers it: wrapped in `53`, but Discovery and the BIT group in tags of their own.
+/// The object as GET DATA answers it: wrapped in `53`, but the two templates in tags of their own.
 fn complete(tag: u32, contents: &[u8]) -> (ObjectTag, Vec<u8>) {
+    let tag = container(tag).tag;
     let object = match tag {
-        tag::DISCOVERY => element(0x7E, contents),
-        tag::BIT_GROUP => long_element(0x7F61, contents),
+        ObjectTag::DISCOVERY => element(0x7E, contents),
+        ObjectTag::BIT_GROUP => long_element(0x7F61, contents),
         _ => element(WRAPPING, contents),
     };
-    (container(tag).tag, object)
+    (tag, object)
 }
