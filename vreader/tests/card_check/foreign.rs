@@ -1,5 +1,7 @@
 //! Cards that others have issued: NIST SD33, and GSA ICAM test cards, good and bad.
 
+use der::DecodePem;
+use spki::SubjectPublicKeyInfoOwned;
 use vreader::check::{Options, Outcome, Report, check_evidence};
 
 use crate::support::{assert_clean, failed, icam, outcome, sd33, today};
@@ -63,4 +65,31 @@ fn a_card_without_discovery_object_is_told() {
     let Some(report) = report("25_Disco_Object_Not_Present") else { return };
     let reason = "the container of Discovery Object is empty".to_owned();
     assert_eq!(*outcome(&report, "8.11.1.1"), Outcome::NotApplicable { reason });
+}
+
+/// The public key of "ICAM Test Card Signing CA" before 2018. It is on no card: it was computed from two of its
+/// signatures, and its SHA-1 is the authority key identifier of the certificates.
+const ICAM_SIGNING_CA: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MIIBojANBgkqhkiG9w0BAQEFAAOCAY8AMIIBigKCAYEA+hfc4g/pHHnfGq6NOGeI\n\
+7JjdTKge2Fm2GV4cL6Vk3QHkhV7D00Pwa4jSWrE2oB5RSSvuBsn7DHAUmzppXVax\n\
+AkwlPvnj/grZuTpkGbX8b8ICzl+T2waQeZWbaWTMkrJPMClT54SB3rSbXHlNK/T5\n\
+QspWnAqDHvAgqUtCCR7w/kHZTYxFSCCROhsG3ltriWbC8aBG+XI5sl3B8oJ5Aioe\n\
+SOTZSq78//m7CY4qxAfaiaSjWipl2LyYUH5FV1qX/E8Yb6YYRVe5BnVz8Oj6wNmH\n\
+WaGbggOBvAS4OhHEzW1zpdNi6mdYJ7tvAYVh0QPv2cBAY/DQZGbgafJa9p/PREuM\n\
+Sd3rcpk7DwSJisKQC9IVw6H/D43OW4LGVsBF2Cwg4u0YjRO9Q6l17e8yf5Hr37LV\n\
+a4rzc7w8yUavGrCTZR0VNY+UNXubqMgVqnt9bdnqutfpPBdmhe5TTz+jwAtj5LXz\n\
++TX6HCo/R4zpJNoI9LfdpLkwx/vLaWLoH+I95oJEgGU5AgMBAAE=\n\
+-----END PUBLIC KEY-----";
+
+#[test]
+fn the_authority_tells_which_certificates_were_tampered_with() {
+    let authorities = vec![SubjectPublicKeyInfoOwned::from_pem(ICAM_SIGNING_CA).unwrap()];
+    let options = Options { authorities, ..Options::on(today()) };
+    let Some(golden) = icam("01_Golden_PIV") else { return };
+    assert_clean(&check_evidence(&golden, &options), "01_Golden_PIV under its authority");
+    let Some(tampered) = icam("05_Tampered_Certificates") else { return };
+    assert_eq!(failed(&check_evidence(&tampered, &options)), ["9A.2", "9E.2"]);
+    // Without the authority nothing on the card shows it.
+    assert_eq!(failed(&check_evidence(&tampered, &Options::on(today()))), [""; 0]);
 }

@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use apdu::tlv_ber::{Header, Tag};
+use card_sim::{profile, sm::CipherSuite};
 use serde_json::Value;
 use vreader::{
-    check::{Evidence, Outcome, Report},
-    issue::Date,
+    check::{self, Evidence, Options, Outcome, Report},
+    crypto::DefaultCrypto,
+    emulated::EmulatedCard,
+    image::FlashSize,
+    issue::{self, Date, Features, IssuedCard, Request, SecureMessaging, VirtualContact},
 };
 
 /// The day of the checks: every golden card and certificate is valid on it.
@@ -76,4 +80,33 @@ pub(crate) fn outcome<'a>(report: &'a Report, id: &str) -> &'a Outcome {
 /// That no row failed; says which did.
 pub(crate) fn assert_clean(report: &Report, card: &str) {
     assert_eq!(failed(report), [""; 0], "{card}:\n{report}");
+}
+
+/// An issued card.
+pub(crate) fn issue_card(request: &Request) -> IssuedCard {
+    issue::issue(request, &mut DefaultCrypto::default(), &mut |_| {}).unwrap()
+}
+
+/// A card with secure messaging and all that goes with it, the same every time.
+pub(crate) fn full_card() -> IssuedCard {
+    let features = Features {
+        secure_messaging: Some(SecureMessaging { suite: CipherSuite::Cs2, intermediate: false }),
+        virtual_contact: Some(VirtualContact::Pairing),
+        global_pin: None,
+        retired_keys: 2,
+    };
+    issue_card(&Request { seed: Some(8), features, ..Request::default() })
+}
+
+/// Checks a card in a card file.
+pub(crate) fn check_card(card: &IssuedCard, options: &Options) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checked.card");
+    drop(EmulatedCard::create(&path, FlashSize::DEFAULT, &profile::PIV, 3, card).unwrap());
+    check::check_file(&path, options).unwrap()
+}
+
+/// The day of the checks, and nothing else.
+pub(crate) fn options() -> Options {
+    Options::on(today())
 }

@@ -155,12 +155,21 @@ pub(super) const ROWS: &[Assertion] = &[
             trial.log_out()?;
             let before = trial.tries()?;
             trial.wear_down(VERIFY_PIN, &new)?;
-            trial.expect(RESET, &pair(&*puk, &new), &[0x9000], "a reset")?;
-            trial.must_be(PinStatus::Tries(before), "after the reset")?;
-            trial.expect(VERIFY_PIN, &new, &[0x9000], "VERIFY with the new PIN")?;
-            trial.expect(RESET, &pair(&*puk, &*old), &[0x9000], "the reset to the old PIN")?;
-            // It leaves the status as it was.
-            trial.must_be(PinStatus::Verified, "after a reset while it was verified")
+            let reset = trial.status(RESET, &pair(&*puk, &new))?;
+            let (after, with_new) = (trial.pin_status()?, trial.status(VERIFY_PIN, &new)?);
+            // Back before anything is judged: rows behind this one need the PIN.
+            let back = trial.status(RESET, &pair(&*puk, &*old))?;
+            let kept = trial.pin_status()?;
+            one_of(reset, &[0x9000], "a reset")?;
+            let wanted = PinStatus::Tries(before);
+            check(after == wanted, || format!("{} after the reset", wanted.in_words()), || after.in_words())?;
+            one_of(with_new, &[0x9000], "VERIFY with the new PIN")?;
+            one_of(back, &[0x9000], "a reset while the PIN is verified")?;
+            check(
+                kept == PinStatus::Verified,
+                || "the status as it was before: verified".to_owned(),
+                || kept.in_words(),
+            )
         },
     },
     Assertion {

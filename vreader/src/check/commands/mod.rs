@@ -92,9 +92,8 @@ pub(super) fn rows(
     let mut reports: Vec<(usize, RowReport)> = Vec::new();
     // What wears the card out comes last, so that the others find it as it was.
     let mut order: Vec<_> = assertions().enumerate().collect();
-    order.sort_by_key(|(_, assertion)| {
-        [Need::Change, Need::Ruin].iter().filter(|need| assertion.needs.contains(need)).count()
-    });
+    order
+        .sort_by_key(|(_, assertion)| [Need::Ruin, Need::Change].map(|need| assertion.needs.contains(&need)));
     for (index, assertion) in order {
         let outcome = match missing(assertion, source, secrets, evidence, may_change) {
             Some(reason) => Outcome::NotApplicable { reason },
