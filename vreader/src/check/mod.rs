@@ -52,6 +52,8 @@ mod policy;
 mod report;
 mod rows;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -52,17 +52,17 @@ fn check_in_reader(quirk: Quirk, options: &Options) -> Report {
     check::check_reader(world.socket(), &reader, options).unwrap()
 }
 
-fn secret(text: &str) -> Option<Zeroizing<String>> {
-    Some(Zeroizing::new(text.to_owned()))
+fn secret(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
 }
 
 fn with_pin() -> Options {
-    Options { pin: secret("123456"), ..options() }
+    Options { pin: Some(secret("123456")), ..options() }
 }
 
 fn destructive() -> Options {
     let management_key = Some(Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec()));
-    Options { puk: secret("12345678"), management_key, destructive: true, ..with_pin() }
+    Options { puk: Some(secret("12345678")), management_key, destructive: true, ..with_pin() }
 }
 
 fn no_quirk(_: &mut EmulatedCard, _: &[u8]) -> Option<Vec<u8>> {
@@ -70,11 +70,11 @@ fn no_quirk(_: &mut EmulatedCard, _: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The card's own answer, with its status word replaced.
-fn instead(card: &mut EmulatedCard, command: &[u8], from: u16, to: u16) -> Option<Vec<u8>> {
+fn instead(card: &mut EmulatedCard, command: &[u8], from: u16, to: u16) -> Vec<u8> {
     let answer = card.transmit(command);
     let (data, status) = answer.split_at(answer.len() - 2);
     let status = if status == from.to_be_bytes() { to } else { u16::from_be_bytes([status[0], status[1]]) };
-    Some([data, &status.to_be_bytes()].concat())
+    [data, &status.to_be_bytes()].concat()
 }
 
 #[test]
@@ -99,22 +99,24 @@ fn a_card_in_a_reader_comes_out_clean_with_more_or_less_known() {
     assert_eq!(*outcome(&everything, "05.30"), Outcome::Passed);
 }
 
+/// Commands that write, and VERIFY with data other than the PIN.
+#[expect(clippy::unnecessary_wraps, reason = "it is a quirk")]
+fn refuses_writing(card: &mut EmulatedCard, command: &[u8]) -> Option<Vec<u8>> {
+    let forbidden = match command[1] {
+        0x24 | 0x2C => command[3] == 0x80,
+        0x20 => command.len() > 5 && command[3] == 0x80 && !command[5..].starts_with(b"123456\xFF\xFF"),
+        0x47 => true,
+        _ => false,
+    };
+    assert!(!forbidden, "{command:02X?}");
+    // The one PUT DATA carries the object as it is, and is refused.
+    let answer = card.transmit(command);
+    assert!(command[1] != 0xDB || answer != [0x90, 0x00] || command[0] & 0x10 != 0, "{command:02X?}");
+    Some(answer)
+}
+
 #[test]
 fn without_destructive_nothing_changes() {
-    /// Commands that write, and VERIFY with data other than the PIN.
-    fn refuses_writing(card: &mut EmulatedCard, command: &[u8]) -> Option<Vec<u8>> {
-        let forbidden = match command[1] {
-            0x24 | 0x2C => command[3] == 0x80,
-            0x20 => command.len() > 5 && command[3] == 0x80 && !command[5..].starts_with(b"123456\xFF\xFF"),
-            0x47 => true,
-            _ => false,
-        };
-        assert!(!forbidden, "{command:02X?}");
-        // The one PUT DATA carries the object as it is, and is refused.
-        let answer = card.transmit(command);
-        assert!(command[1] != 0xDB || answer != [0x90, 0x00] || command[0] & 0x10 != 0, "{command:02X?}");
-        Some(answer)
-    }
     assert_clean(&check_in_reader(refuses_writing, &with_pin()), "a card that must not be written to");
 }
 
@@ -140,9 +142,7 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     ),
     (
         "protected objects do not show that they are there",
-        |card, command| {
-            if command[..2] == [0x00, 0xCB] { instead(card, command, 0x6982, 0x6A82) } else { None }
-        },
+        |card, command| (command[..2] == [0x00, 0xCB]).then(|| instead(card, command, 0x6982, 0x6A82)),
         &["05.12Aa"],
     ),
     (
@@ -159,19 +159,13 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     ),
     (
         "a blocked PIN is told as a wrong one",
-        |card, command| {
-            if command[1] == 0x20 { instead(card, command, 0x6983, 0x63C0) } else { None }
-        },
+        |card, command| (command[1] == 0x20).then(|| instead(card, command, 0x6983, 0x63C0)),
         &["05.17"],
     ),
     (
         "the last wrong try is told as blocked",
         |card, command| {
-            if command[1] == 0x20 && command.len() > 5 {
-                instead(card, command, 0x63C0, 0x6983)
-            } else {
-                None
-            }
+            (command[1] == 0x20 && command.len() > 5).then(|| instead(card, command, 0x63C0, 0x6983))
         },
         &[],
     ),
@@ -182,9 +176,7 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     ),
     (
         "a malformed new PIN is told as a wrong one",
-        |card, command| {
-            if command[1] == 0x24 { instead(card, command, 0x6A80, 0x63C2) } else { None }
-        },
+        |card, command| (command[1] == 0x24).then(|| instead(card, command, 0x6A80, 0x63C2)),
         &["05.25A-R4"],
     ),
     (
@@ -201,9 +193,7 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     ),
     (
         "unknown algorithms are bad data",
-        |card, command| {
-            if command[1] == 0x87 { instead(card, command, 0x6A86, 0x6A80) } else { None }
-        },
+        |card, command| (command[1] == 0x87).then(|| instead(card, command, 0x6A86, 0x6A80)),
         &["05.36a", "05.36b", "05.42-R4a"],
     ),
     (
@@ -213,26 +203,18 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     ),
     (
         "unknown mechanisms are refused with 6A86",
-        |card, command| {
-            if command[1] == 0x47 { instead(card, command, 0x6A80, 0x6A86) } else { None }
-        },
+        |card, command| (command[1] == 0x47).then(|| instead(card, command, 0x6A80, 0x6A86)),
         &["05.38b"],
     ),
     (
         "wrong protection is told as bad data",
-        |card, command| {
-            if command[0] == 0x0C { instead(card, command, 0x6988, 0x6A80) } else { None }
-        },
+        |card, command| (command[0] == 0x0C).then(|| instead(card, command, 0x6988, 0x6A80)),
         &["05.41-R4c"],
     ),
     (
         "a wrong pairing code has tries",
         |card, command| {
-            if command[1] == 0x20 && command[3] == 0x98 {
-                instead(card, command, 0x6300, 0x63C2)
-            } else {
-                None
-            }
+            (command[1] == 0x20 && command[3] == 0x98).then(|| instead(card, command, 0x6300, 0x63C2))
         },
         &["05.16A-R4"],
     ),
@@ -248,15 +230,15 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
 
 #[test]
 fn each_quirk_fails_its_rows_and_no_others() {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (name, quirk, rows) in QUIRKS {
         let report = check_in_reader(*quirk, &destructive());
         let found = failed(&report);
         if found != *rows {
-            wrong += &format!("{name}: {found:?}\n");
+            wrong.push(format!("{name}: {found:?}"));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert_eq!(wrong, [""; 0]);
 }
 
 #[test]
@@ -265,7 +247,7 @@ fn a_wrong_pin_is_told_and_the_last_try_is_kept() {
     let world = World::with(&WorldSettings::default()).unwrap();
     let reader = world.readers().add(ReaderSettings::new("Desk"), Some(Box::new(card))).unwrap();
     let check = |pin: &str| {
-        let options = Options { pin: secret(pin), ..options() };
+        let options = Options { pin: Some(secret(pin)), ..options() };
         check::check_reader(world.socket(), &reader, &options).err().map(|error| error.to_string())
     };
     let refused = |tries| {

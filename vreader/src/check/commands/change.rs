@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Puk, Need::Change],
         run: |trial| {
             let old = trial.puk()?;
-            let new = other_than(&old, *b"87654321");
+            let new = other_than(&*old, *b"87654321");
             let status = trial.status(CHANGE_PUK, &pair(&*old, &new))?;
             if status == 0x6A88 {
                 return Ok(());
@@ -139,7 +139,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Pin, Need::Puk, Need::Change, Need::Ruin],
         run: |trial| {
             let (puk, pin) = (trial.puk()?, trial.pin()?);
-            let wrong = other_than(&puk, *b"00000000");
+            let wrong = other_than(&*puk, *b"00000000");
             trial.wear_down(RESET, &pair(&wrong, &*pin))?;
             trial.expect(RESET, &pair(&*puk, &*pin), &[0x6983], "a reset when the PUK is blocked")
         },
@@ -179,7 +179,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Pin, Need::Puk, Need::Change],
         run: |trial| {
             let (puk, pin) = (trial.puk()?, trial.pin()?);
-            let wrong = other_than(&puk, *b"00000000");
+            let wrong = other_than(&*puk, *b"00000000");
             trial.log_in()?;
             let status = trial.status(RESET, &pair(&wrong, &*pin))?;
             let verified = trial.pin_status()? == PinStatus::Verified;

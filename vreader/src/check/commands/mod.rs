@@ -313,8 +313,8 @@ impl PinStatus {
     }
 }
 
-fn other_than(secret: &[u8; 8], candidate: [u8; 8]) -> [u8; 8] {
-    if *secret == candidate { *b"111111\xFF\xFF" } else { candidate }
+fn other_than(secret: &[u8], candidate: [u8; 8]) -> [u8; 8] {
+    if secret == candidate { *b"111111\xFF\xFF" } else { candidate }
 }
 
 fn one_of(found: u16, wanted: &[u16], what: &str) -> Tried {
