@@ -226,6 +226,152 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
         },
         &["05.05", "05.07"],
     ),
+    (
+        "there is a second PIV application",
+        |_, command| (command[..4] == [0x00, 0xA4, 0x04, 0x02]).then(|| vec![0x90, 0x00]),
+        &["05.06"],
+    ),
+    (
+        "no certificate for card authentication",
+        |_, command| (command.ends_with(&[0x5F, 0xC1, 0x01, 0x00])).then(|| vec![0x6A, 0x82]),
+        &["8.9.0.3", "02.03a"],
+    ),
+    (
+        "every key reference has a status",
+        |_, command| {
+            (command.len() == 5 && command[1] == 0x20 && command[3] != 0x80).then(|| vec![0x63, 0xC3])
+        },
+        &["05.13", "05.13A-R4", "05.22B"],
+    ),
+    (
+        "the pairing code is not known",
+        |_, command| (command[..2] == [0x00, 0x20] && command[3] == 0x98).then(|| vec![0x6A, 0x88]),
+        &["05.13B-R4", "05.16A-R4"],
+    ),
+    (
+        "VERIFY always says that the PIN is not verified",
+        |_, command| (command.len() == 5 && command[1..4] == [0x20, 0x00, 0x80]).then(|| vec![0x63, 0xC3]),
+        &["05.09", "05.10b", "05.14", "05.17", "05.19", "05.26", "05.27", "05.31", "05.36C"],
+    ),
+    (
+        "P1 means nothing",
+        |card, command| {
+            (command[1] == 0x20 && command[2] == 0x01)
+                .then(|| card.transmit(&[&[0x00, 0x20, 0x00], &command[3..]].concat()))
+        },
+        &["05.22D"],
+    ),
+    (
+        "the PUK cannot be changed",
+        |_, command| (command[..4] == [0x00, 0x24, 0x00, 0x81]).then(|| vec![0x69, 0x85]),
+        &["05.23"],
+    ),
+    (
+        "a change of a blocked PIN is forbidden",
+        |card, command| (command[1] == 0x24).then(|| instead(card, command, 0x6983, 0x6982)),
+        &["05.25"],
+    ),
+    (
+        "a change changes nothing",
+        |card, command| {
+            (command[..4] == [0x00, 0x24, 0x00, 0x80]
+                && command[5..13] == *b"123456\xFF\xFF"
+                && command[13..15] == *b"00")
+                .then(|| card.transmit(&[&[0x00, 0x20, 0x00, 0x80, 0x08], &command[5..13]].concat()))
+        },
+        &["05.26"],
+    ),
+    (
+        "unknown references are wrong parameters",
+        |card, command| matches!(command[1], 0x24 | 0x2C).then(|| instead(card, command, 0x6A88, 0x6A86)),
+        &["05.28A", "05.29"],
+    ),
+    (
+        "a blocked PUK is told as a wrong one",
+        |card, command| (command[1] == 0x2C).then(|| instead(card, command, 0x6983, 0x63C0)),
+        &["05.30"],
+    ),
+    (
+        "a wrong PUK leaves the status",
+        |card, command| {
+            if command[1] != 0x2C {
+                return None;
+            }
+            let verified = card.transmit(&[0x00, 0x20, 0x00, 0x80, 0x00]) == [0x90, 0x00];
+            let answer = card.transmit(command);
+            if verified && answer[0] == 0x63 {
+                card.transmit(b"\x00\x20\x00\x80\x08123456\xFF\xFF");
+            }
+            Some(answer)
+        },
+        &["05.32"],
+    ),
+    (
+        "a malformed PIN at a reset is told as a wrong PUK",
+        |card, command| (command[1] == 0x2C).then(|| instead(card, command, 0x6A80, 0x63C2)),
+        &["05.33"],
+    ),
+    (
+        "the signature key needs no PIN",
+        |card, command| {
+            if command[1] == 0x87 && command[3] == 0x9C {
+                card.transmit(b"\x00\x20\x00\x80\x08123456\xFF\xFF");
+            }
+            None
+        },
+        &["05.34c", "05.36B"],
+    ),
+    (
+        "retired keys are gone",
+        |_, command| (command[1] == 0x87 && command[3] == 0x82).then(|| vec![0x6A, 0x88]),
+        &["05.34e"],
+    ),
+    (
+        "any answer proves the management key",
+        |card, command| {
+            (command[1] == 0x87 && command[3] == 0x9B).then(|| instead(card, command, 0x6982, 0x9000))
+        },
+        &["05.34g"],
+    ),
+    (
+        "bad data are not allowed",
+        |card, command| (command[..2] == [0x00, 0x87]).then(|| instead(card, command, 0x6A80, 0x6985)),
+        &["05.36A", "05.42-R4b"],
+    ),
+    (
+        "the end of a chain is enough",
+        |_, command| {
+            (command[..2] == [0x00, 0x87] && command[3] == 0x9E && command[5] != 0x7C && command[5] != 0x30)
+                .then(|| vec![0x90, 0x00])
+        },
+        &["05.36C"],
+    ),
+    (
+        "everybody may generate",
+        |_, command| (command[1] == 0x47).then(|| vec![0x90, 0x00]),
+        &["05.38a", "05.38b", "05.38c", "05.38d"],
+    ),
+    (
+        "protection without a session is ignored",
+        |card, command| {
+            (command[0] == 0x0C).then(|| {
+                let answer = card.transmit(command);
+                if command.ends_with(&[0x8E, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0]) {
+                    vec![0x90, 0x00]
+                } else {
+                    answer
+                }
+            })
+        },
+        &["05.41-R4d"],
+    ),
+    (
+        "any point is on the curve",
+        |card, command| {
+            (command[1] == 0x87 && command[3] == 0x04).then(|| instead(card, command, 0x6A80, 0x9000))
+        },
+        &["05.42-R4b"],
+    ),
 ];
 
 #[test]

@@ -79,11 +79,20 @@ pub(super) const ROWS: &[Assertion] = &[
         run: |trial| {
             let (old, new) = (trial.pin()?, trial.wrong_pin()?);
             trial.expect(CHANGE_PIN, &pair(&*old, &new), &[0x9000], "a change of the PIN")?;
-            trial.must_be(PinStatus::Verified, "after the change")?;
-            let status = trial.status(VERIFY_PIN, &*old)?;
-            // Back first: rows behind this one need the PIN.
+            let after = trial.pin_status()?;
+            let with_old = trial.status(VERIFY_PIN, &*old)?;
+            // Back before anything is judged: rows behind this one need the PIN.
             trial.expect(CHANGE_PIN, &pair(&new, &*old), &[0x9000], "the change back")?;
-            check(status & 0xFFF0 == 0x63C0, || "63CX to the old PIN".to_owned(), || format!("{status:04X}"))
+            check(
+                after == PinStatus::Verified,
+                || "a verified PIN after the change".to_owned(),
+                || after.in_words(),
+            )?;
+            check(
+                with_old & 0xFFF0 == 0x63C0,
+                || "63CX to the old PIN".to_owned(),
+                || format!("{with_old:04X}"),
+            )
         },
     },
     Assertion {
