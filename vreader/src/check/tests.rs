@@ -245,3 +245,91 @@ fn every_row_that_passes_can_fail() {
     assert_eq!(never, CANNOT_FAIL.iter().map(|(id, _)| *id).collect::<Vec<_>>());
     assert!(passed.len() > 300, "{}", passed.len());
 }
+
+/// The iris container of a card whose face is its iris too: the header is made over, the record and signature stay.
+fn iris(card: &IssuedCard) -> Vec<u8> {
+    let face = card.objects.iter().find(|(tag, _)| tag.get() == 0x5F_C108).unwrap().1.clone();
+    let mut value = Elements::parse(0x5F_C108, &face).unwrap().list[0].1.to_vec();
+    value[8..12].copy_from_slice(&[0x01, 0x01, 0x00, 0x09]);
+    value[36..40].copy_from_slice(&[0x00, 0x00, 0x10, 0x40]);
+    let length = u32::from_be_bytes(value[2..6].try_into().unwrap());
+    value[88..100].copy_from_slice(&[b"IIR\x000020".as_slice(), &length.to_be_bytes()].concat());
+    element(0x53, &[element(0xBC, &value), vec![0xFE, 0x00]].concat())
+}
+
+#[test]
+fn an_iris_is_judged_by_its_own_header_and_record() {
+    let card = card(AsymmetricAlgorithm::EccP256, false);
+    let mut evidence = evidence(&card);
+    evidence.objects.insert(0x5F_C121, Found::Object(iris(&card)));
+    let options = Options::on("2026-11-23".parse().unwrap());
+    let failed = |evidence: &Evidence| {
+        check_evidence(evidence, &options).failures().map(|row| row.id.clone()).collect::<Vec<_>>()
+    };
+    // The signature is over the face.
+    assert_eq!(failed(&evidence), ["10.5.1.8"]);
+    let passed = check_evidence(&evidence, &options);
+    let passed = passed.rows.iter().filter(|row| row.outcome == Outcome::Passed);
+    let about = passed
+        .filter(|row| row.id == "8.12" || row.id.starts_with("9.3.") || row.id.starts_with("9.7."))
+        .count();
+    assert_eq!(about, 1 + 16 + 2);
+    // A face in the iris container.
+    let face = evidence.objects[&0x5F_C108].clone();
+    evidence.objects.insert(0x5F_C121, face);
+    assert_eq!(failed(&evidence), ["9.3.2.3", "9.3.2.4", "9.3.2.7", "9.3.2.8", "9.7.1"]);
+}
+
+#[test]
+fn on_card_comparison_needs_its_templates() {
+    let card = card(AsymmetricAlgorithm::EccP256, false);
+    let mut evidence = evidence(&card);
+    let about =
+        |evidence: &Evidence, id: &str| outcome(rows::rows().find(|row| row.id == id).unwrap(), evidence);
+    let template = |reference: u8| element(0x7F60, &element(0x83, &[reference]));
+    let group = |count: u8, templates: &[Vec<u8>]| {
+        Found::Object(element(0x7F61, &[element(0x02, &[count]), templates.concat()].concat()))
+    };
+    // The policy with OCC: 5 in its high half.
+    let discovery = "7E124F0BA0000003080000100001005F2F025800";
+    evidence.objects.insert(0x7E, Found::Object(hex::decode(discovery).unwrap()));
+    let cases = [
+        (group(0, &[]), true, false),
+        (group(1, &[template(0x96)]), true, true),
+        (group(2, &[template(0x96), template(0x97)]), true, true),
+        (group(2, &[template(0x96)]), false, false),
+        (group(1, &[template(0x80)]), false, false),
+        (group(3, &[template(0x96), template(0x97), template(0x96)]), false, false),
+        (group(1, &[element(0x7F60, &[0; 29])]), false, false),
+    ];
+    for (found, well_formed, enough) in cases {
+        evidence.objects.insert(0x7F61, found.clone());
+        let passed = |id| about(&evidence, id) == Outcome::Passed;
+        assert_eq!((passed("8.15"), passed("9.5.1")), (well_formed, well_formed), "{found:X?}");
+        assert_eq!(passed("8.11.1.5"), enough, "{found:X?}");
+    }
+}
+
+#[test]
+fn pin_usage_policies_are_those_of_the_standard() {
+    let card = card(AsymmetricAlgorithm::EccP256, false);
+    let mut evidence = evidence(&card);
+    let row = rows::rows().find(|row| row.id == "8.11.1.5").unwrap();
+    let one_finger =
+        element(0x7F61, &[element(0x02, &[1]), element(0x7F60, &element(0x83, &[0x96]))].concat());
+    evidence.objects.insert(0x7F61, Found::Object(one_finger));
+    let mut legal = Vec::new();
+    for first in 0..=0xFF {
+        for second in [0x00, 0x10, 0x20, 0x30] {
+            let policy = [element(0x4F, &PIV), element(0x5F2F, &[first, second])].concat();
+            evidence.objects.insert(0x7E, Found::Object(element(0x7E, &policy)));
+            if passes(row, &evidence) {
+                legal.push((first, second));
+            }
+        }
+    }
+    let without = [0x40, 0x48, 0x4C, 0x50, 0x58, 0x5C].map(|first| (first, 0x00));
+    let with =
+        [0x60, 0x68, 0x6C, 0x70, 0x78, 0x7C].into_iter().flat_map(|first| [(first, 0x10), (first, 0x20)]);
+    assert_eq!(legal, without.into_iter().chain(with).collect::<Vec<_>>());
+}

@@ -1,12 +1,18 @@
 //! Cards of others, and what the tests look at in a report.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use apdu::tlv_ber::{Header, Tag};
-use card_sim::{profile, sm::CipherSuite};
+use card_sim::{
+    key::{AsymmetricAlgorithm, KeyReference, Origin, PrivateKey},
+    object::ObjectTag,
+    profile,
+    sm::CipherSuite,
+};
+use rsa::{pkcs8::DecodePrivateKey, traits::PrivateKeyParts};
 use serde_json::Value;
 use vreader::{
-    check::{self, Evidence, Options, Outcome, Report},
+    check::{self, Evidence, Found, Options, Outcome, Report},
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
     image::FlashSize,
@@ -65,6 +71,37 @@ fn certificate(path: &Path) -> Vec<u8> {
     let text = std::fs::read_to_string(path).unwrap();
     let pem = &text[text.find("-----BEGIN").unwrap()..];
     der::Document::from_pem(pem).unwrap().1.as_bytes().to_vec()
+}
+
+/// An ICAM card with the keys in its `.p12` files, on the stock of an issued card.
+pub(crate) fn icam_card(card: &str, folder: &Path) -> Option<IssuedCard> {
+    const KEYS: [(&str, KeyReference); 4] = [
+        ("3 - ICAM_PIV_Auth_SP_800-73-4.p12", KeyReference::PivAuthentication),
+        ("4 - ICAM_PIV_Dig_Sig_SP_800-73-4.p12", KeyReference::DigitalSignature),
+        ("5 - ICAM_PIV_Key_Mgmt_SP_800-73-4.p12", KeyReference::KeyManagement),
+        ("6 - ICAM_PIV_Card_Auth_SP_800-73-4.p12", KeyReference::CardAuthentication),
+    ];
+    let objects = icam(card)?.objects.into_iter().filter_map(|(tag, found)| match found {
+        Found::Object(object) => Some((ObjectTag::new(tag).unwrap(), object)),
+        Found::Refused(_) => None,
+    });
+    let keys = KEYS.map(|(name, reference)| (reference, private_key(&folder.join(name)), Origin::Imported));
+    let stock = issue_card(&Request { seed: Some(2), ..Request::default() });
+    Some(IssuedCard { objects: objects.collect(), keys: keys.into(), ..stock })
+}
+
+/// The RSA key in a PKCS #12 file with an empty password.
+fn private_key(path: &Path) -> PrivateKey {
+    let output = Command::new("openssl")
+        .args(["pkcs12", "-legacy", "-passin", "pass:", "-nocerts", "-nodes", "-in"])
+        .arg(path)
+        .output()
+        .expect("openssl runs; `apt-get install openssl` installs it");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let pem = &text[text.find("-----BEGIN").expect("a private key")..];
+    let key = rsa::RsaPrivateKey::from_pkcs8_pem(pem).unwrap();
+    let [p, q] = [0, 1].map(|prime| key.primes()[prime].to_be_bytes());
+    PrivateKey::rsa(AsymmetricAlgorithm::Rsa2048, 65537, &p, &q).unwrap()
 }
 
 /// The numbers of the rows that failed.
