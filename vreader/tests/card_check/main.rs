@@ -2,6 +2,7 @@
 
 mod broken;
 mod command_line;
+mod faults;
 mod foreign;
 mod issued;
 mod reader;
