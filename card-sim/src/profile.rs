@@ -20,6 +20,8 @@ pub struct Profile {
     pub contactless_atr: &'static [u8],
     /// Application label, tag 50 of the SELECT answer.
     pub label: &'static str,
+    /// The longest command and answer that SELECT states, if not those of this card's buffers.
+    pub stated_lengths: Option<[u16; 2]>,
     /// Mechanisms of GENERATE ASYMMETRIC KEY PAIR.
     pub algorithms: &'static [AsymmetricAlgorithm],
     /// Tries of a fresh PIN or PUK counter, unless the issuer says otherwise.
@@ -75,20 +77,42 @@ pub static PIV: Profile = Profile {
     // secure messaging.
     contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x12, 0x76],
     label: "card-sim PIV",
+    stated_lengths: None,
     algorithms: &AsymmetricAlgorithm::ALL,
     default_tries: 3,
     tries_kept_for_contact: 1,
-    choices: Choices {
-        empty_container: EmptyContainer::ZeroLength,
-        malformed_reference: MalformedReference::Refused,
-        blocked_status: Status::AuthenticationMethodBlocked,
-        empty_slot: Status::IncorrectP1P2,
-        wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
-    },
+    choices: NIST_CHOICES,
+};
+
+/// Stock of the genuine NIST test cards (SD33), as they answer SELECT.
+pub static NIST_SD33: Profile = Profile {
+    name: "nist-sd33",
+    description: "NIST test card SD33: ID-One PIV on Cosmo V8.1",
+    // 512/32, T=1, IFSC FE; historical bytes 80 31 C1 52 41 1A.
+    atr: &[
+        0x3B, 0xD6, 0x97, 0x00, 0x81, 0xB1, 0xFE, 0x45, 0x1F, 0x87, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x2B,
+    ],
+    contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x1A, 0x7E],
+    label: "ID-One PIV",
+    // 1,016 and 32,767 bytes.
+    stated_lengths: Some([0x03F8, 0x7FFF]),
+    algorithms: &AsymmetricAlgorithm::ALL,
+    default_tries: 3,
+    tries_kept_for_contact: 1,
+    choices: NIST_CHOICES,
+};
+
+/// What the NIST test cards make of the standard's choices.
+const NIST_CHOICES: Choices = Choices {
+    empty_container: EmptyContainer::ZeroLength,
+    malformed_reference: MalformedReference::Refused,
+    blocked_status: Status::AuthenticationMethodBlocked,
+    empty_slot: Status::IncorrectP1P2,
+    wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
 };
 
 /// Every profile.
-pub static ALL: &[&Profile] = &[&PIV];
+pub static ALL: &[&Profile] = &[&PIV, &NIST_SD33];
 
 impl Profile {
     /// The profile with this name.

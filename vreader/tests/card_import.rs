@@ -282,6 +282,41 @@ fn damaged_files_are_refused_and_leave_no_card() {
 }
 
 #[test]
+fn no_change_of_a_key_file_gives_another_key() {
+    for encryption in [MODERN, RC2] {
+        let folder = CardFolder::empty("changed", 1, P256);
+        let file = "3 - key.p12";
+        let key = &folder.card.keys[0].1;
+        // One iteration of each derivation, for there are thousands of files.
+        let options = [encryption, &["-noiter", "-nomaciter"]].concat();
+        folder.write_key(file, key, Some(folder.certificate(KEYS[0].1)), &options);
+        let good = folder.read(file);
+        let (mut refused, mut unharmed) = (0, 0);
+        for position in 0..good.len() {
+            let mut changed = good.clone();
+            changed[position] ^= 1 << (position % 8);
+            folder.write(file, changed);
+            match import(folder.path()) {
+                Err(ImportError::Password { .. } | ImportError::KeyFile { .. }) => refused += 1,
+                Err(error) => panic!("byte {position}: {error}"),
+                Ok(card) => {
+                    assert_eq!(
+                        keys(&card),
+                        [(KeyReference::PivAuthentication, key.material())],
+                        "byte {position}"
+                    );
+                    unharmed += 1;
+                }
+            }
+            folder.write(file, &good[..position]);
+            assert!(import(folder.path()).is_err(), "cut at {position}");
+        }
+        println!("{refused} refused, {unharmed} unharmed");
+        assert!(refused > good.len() * 9 / 10);
+    }
+}
+
+#[test]
 fn another_password_opens_what_it_protects() {
     let folder = CardFolder::new("Somebody", 1, P256, MODERN);
     for ((file, tag), (_, key, _)) in KEYS.iter().zip(&folder.card.keys) {

@@ -1,20 +1,16 @@
 //! Issued cards as OpenSSL sees them: chains, profiles, signatures and hashes are checked by code that is not ours.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use apdu::tlv_ber::Reader;
 use card_sim::{crypto::Crypto, key::AsymmetricAlgorithm};
-use tempfile::TempDir;
 use vreader::{
     crypto::DefaultCrypto,
-    issue::{self, Authority, IssuedCard, Request},
+    issue::{self, Request},
 };
 
-/// 2029-01-01: within the life of every seeded card.
-const DURING_LIFE: &str = "1861920000";
+#[path = "support/bench.rs"]
+mod bench;
+
+use bench::{Bench, openssl, text};
 
 const CHUID: u32 = 0x5F_C102;
 const FINGERPRINTS: u32 = 0x5F_C103;
@@ -25,134 +21,16 @@ const FACE: u32 = 0x5F_C108;
 const CERTIFICATES: [(&str, u32); 4] =
     [("9A", 0x5F_C105), ("9C", 0x5F_C10A), ("9D", 0x5F_C10B), ("9E", 0x5F_C101)];
 
-/// A card, and a folder with its authorities for OpenSSL.
-struct Bench {
-    card: IssuedCard,
-    folder: TempDir,
-}
-
-impl Bench {
-    fn new(algorithm: AsymmetricAlgorithm, pki_algorithm: Option<AsymmetricAlgorithm>) -> Self {
-        let mut crypto = DefaultCrypto::new();
-        let request = Request { seed: Some(1), algorithm, pki_algorithm, ..Request::default() };
-        let card = issue::issue(&request, &mut crypto, &mut |_| {}).unwrap();
-        let bench = Self { card, folder: tempfile::tempdir().unwrap() };
-        let pki = &bench.card.pki;
-        let [root, ca, signer] =
-            [&pki.root, &pki.issuing_ca, &pki.content_signer].map(Authority::certificate_der);
-        bench.write_pem("root.pem", &[root]);
-        bench.write_pem("ca.pem", &[ca]);
-        bench.write_pem("authorities.pem", &[root, ca]);
-        bench.write_pem("signer.pem", &[signer]);
-        bench
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    fn write_pem(&self, name: &str, certificates: &[&[u8]]) {
-        let mut pem = String::new();
-        for certificate in certificates {
-            let der = self.write("certificate.der", certificate);
-            pem += &openssl(&["x509", "-inform", "DER", "-in", text(&der)]);
-        }
-        self.write(name, pem.as_bytes());
-    }
-
-    /// The contents of an object, without the tag and length around them.
-    fn contents(&self, tag: u32) -> &[u8] {
-        let (_, object) = self.card.objects.iter().find(|(found, _)| found.get() == tag).unwrap();
-        let outer = if tag == 0x7E { 0x7E } else { 0x53 };
-        let mut reader = Reader::new(object);
-        let contents = reader.expect(apdu::Tag::new(outer)).unwrap();
-        reader.finish().unwrap();
-        contents
-    }
-
-    fn element(&self, tag: u32, element: u8) -> &[u8] {
-        Reader::single_byte_tags(self.contents(tag)).find(element.into()).unwrap().unwrap()
-    }
-
-    /// A certificate of the card as OpenSSL prints it.
-    fn print(&self, tag: u32) -> String {
-        let der = self.write("print.der", self.element(tag, 0x70));
-        openssl(&["x509", "-inform", "DER", "-in", text(&der), "-noout", "-text"])
-    }
-
-    fn verify_chain(&self, certificate: &[u8]) {
-        self.write_pem("leaf.pem", &[certificate]);
-        openssl(&[
-            "verify",
-            "-x509_strict",
-            "-attime",
-            DURING_LIFE,
-            "-CAfile",
-            text(&self.path("root.pem")),
-            "-untrusted",
-            text(&self.path("ca.pem")),
-            text(&self.path("leaf.pem")),
-        ]);
-    }
-
-    /// Verifies signed data and its signer's chain. Returns the content that was signed, or what OpenSSL objects to.
-    ///
-    /// OpenSSL takes no intermediate certificates here but from the message, so the issuing authority stands beside the
-    /// root; that the root vouches for it is checked with the chains.
-    fn verify_signed(&self, signature: &[u8], detached: Option<&[u8]>) -> Result<Vec<u8>, String> {
-        let (signature, out) = (self.write("signature.der", signature), self.path("content"));
-        let (authorities, signer) = (self.path("authorities.pem"), self.path("signer.pem"));
-        let content = detached.map(|content| self.write("detached", content));
-        let mut arguments = vec!["cms", "-verify", "-binary", "-purpose", "any", "-attime", DURING_LIFE];
-        arguments.extend(["-CAfile", text(&authorities), "-certfile", text(&signer)]);
-        arguments.extend(["-inform", "DER", "-in", text(&signature), "-out", text(&out)]);
-        if let Some(content) = &content {
-            arguments.extend(["-content", text(content)]);
-        }
-        try_openssl(&arguments)?;
-        Ok(std::fs::read(out).unwrap())
-    }
-
-    /// The structure of signed data as OpenSSL prints it.
-    fn print_signed(&self, signature: &[u8]) -> String {
-        let der = self.write("print.der", signature);
-        openssl(&["cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", text(&der)])
-    }
-}
-
-/// Runs OpenSSL and returns what it prints; an error is what it complains about.
-fn try_openssl(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("openssl").args(arguments).output().expect("the program openssl is installed");
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    Ok(String::from_utf8(output.stdout).unwrap())
-}
-
-/// Runs OpenSSL, which must succeed.
-fn openssl(arguments: &[&str]) -> String {
-    try_openssl(arguments).unwrap_or_else(|error| panic!("openssl {arguments:?}: {error}"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
+/// A card of which only the algorithms are chosen.
+fn of(algorithm: AsymmetricAlgorithm, pki_algorithm: Option<AsymmetricAlgorithm>) -> Bench {
+    let request = Request { seed: Some(1), algorithm, pki_algorithm, ..Request::default() };
+    Bench::new(issue::issue(&request, &mut DefaultCrypto::new(), &mut |_| {}).unwrap())
 }
 
 /// Every combination that somebody would choose, for what does not depend on the details.
 fn benches() -> Vec<Bench> {
     use AsymmetricAlgorithm::{EccP256, EccP384, Rsa2048};
-    vec![
-        Bench::new(EccP256, None),
-        Bench::new(EccP384, None),
-        Bench::new(Rsa2048, None),
-        Bench::new(EccP256, Some(Rsa2048)),
-    ]
+    vec![of(EccP256, None), of(EccP384, None), of(Rsa2048, None), of(EccP256, Some(Rsa2048))]
 }
 
 #[test]
@@ -227,8 +105,8 @@ fn certificates_have_the_profiles_of_the_conformance_test() {
         "OCSP - URI:http://ocsp.example.com/sample-issuing-ca",
         "URI:http://pki.example.com/sample-issuing-ca.crl",
     ];
-    let bench = Bench::new(AsymmetricAlgorithm::Rsa2048, None);
-    let curve = Bench::new(AsymmetricAlgorithm::EccP256, None);
+    let bench = of(AsymmetricAlgorithm::Rsa2048, None);
+    let curve = of(AsymmetricAlgorithm::EccP256, None);
     let (person, numbers) = (&bench.card.person, &bench.card.numbers);
     let holder = format!("Subject: C = US, O = Sample Organization, OU = Sample Cards, CN = {}", person.name);
     let fascn = hex::encode_upper(numbers.fascn_bytes);
@@ -302,7 +180,7 @@ fn certificates_have_the_profiles_of_the_conformance_test() {
 
 #[test]
 fn the_content_signer_outlives_the_card() {
-    let bench = Bench::new(AsymmetricAlgorithm::EccP256, None);
+    let bench = of(AsymmetricAlgorithm::EccP256, None);
     let der = bench.write("signer.der", bench.card.pki.content_signer.certificate_der());
     let printed = openssl(&["x509", "-inform", "DER", "-in", text(&der), "-noout", "-text"]);
     let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -62,8 +62,9 @@ fn write_template(
         })
     })?;
     writer.nested(tag::EXTENDED_LENGTH_INFORMATION, |information| {
-        for capacity in [COMMAND_CAPACITY, RESPONSE_CAPACITY] {
-            let capacity = u16::try_from(capacity).unwrap_or(u16::MAX);
+        let capacities =
+            [COMMAND_CAPACITY, RESPONSE_CAPACITY].map(|bytes| u16::try_from(bytes).unwrap_or(u16::MAX));
+        for capacity in profile.stated_lengths.unwrap_or(capacities) {
             information.tlv(tag::INTEGER, &capacity.to_be_bytes())?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use card_sim::{
 use model::persistent::Persistent;
 use vectors::oracle::{
     ecdh,
-    secure_messaging::{Host, request},
+    secure_messaging::{Host, request, wrapped},
 };
 
 use super::{Arithmetic, New, SmallCard, support::persistent::persistent};
@@ -279,7 +279,8 @@ impl SmallCard {
             6 => one(secure.old.as_mut()?.protect(&plain)),
             7..=12 => {
                 let objects = wrong_objects(host, command.data, change);
-                one(host.seal(header, &objects))
+                let code = host.code_of(header, &objects);
+                one(wrapped(header, &[&objects[..], &[0x8E, 0x08], &code].concat()))
             }
             13 => one(Some(with_code_of(&host.protect(&plain)?, change.value))),
             14 | 15 if command.instruction == 0x87 => {
@@ -385,7 +386,7 @@ fn altered(bytes: &[u8], change: Change) -> Vec<u8> {
 fn wrong_objects(host: &Host, data: &[u8], change: Change) -> Vec<u8> {
     let mut padded = [data, &[0x80]].concat();
     padded.resize(padded.len().next_multiple_of(16), 0);
-    let blocks = host.encrypt(&padded);
+    let blocks = host.encrypted(&padded);
     let cryptogram = |indicator: u8, blocks: &[u8]| {
         let [high, low] = u16::try_from(blocks.len() + 1).expect("a short command").to_be_bytes();
         [&[0x87, 0x82, high, low, indicator], blocks].concat()
@@ -413,7 +414,7 @@ fn wrong_objects(host: &Host, data: &[u8], change: Change) -> Vec<u8> {
             [all[first], all[(first + 1) % 3], all[(first + 2) % 3]].concat()
         }
         // Blocks that end in no padding.
-        _ => cryptogram(0x01, &host.encrypt(&[0xFF; 32])),
+        _ => cryptogram(0x01, &host.encrypted(&[0xFF; 32])),
     }
 }
 
@@ -423,9 +424,6 @@ fn with_code_of(protected: &[u8], length: u8) -> Vec<u8> {
     let (objects, code) = command.data.split_at(command.data.len() - 8);
     let length = if length % 16 == 8 { 0 } else { length % 16 };
     let code: Vec<u8> = code.iter().copied().cycle().take(length.into()).collect();
-    let objects = &objects[..objects.len() - 1];
-    let data = [objects, &[length], &code].concat();
-    let total = u16::try_from(data.len()).expect("a short command").to_be_bytes();
-    let header = [0x0C, command.instruction, command.p1, command.p2, 0x00];
-    [&header, &total[..], &data, &[0x00, 0x00]].concat()
+    let header = [0x0C, command.instruction, command.p1, command.p2];
+    wrapped(header, &[&objects[..objects.len() - 1], &[length], &code].concat()).expect("a short command")
 }

@@ -91,39 +91,34 @@ impl Host {
         if !data.is_empty() {
             let mut padded = [data, &[0x80]].concat();
             padded.resize(padded.len().next_multiple_of(16), 0);
-            body.extend(tlv(0x87, &[&[0x01], &self.encrypt(&padded)[..]].concat()));
+            body.extend(element(0x87, &[&[0x01], &self.encrypted(&padded)[..]].concat()));
         }
         if le {
             body.extend([0x97, 0x01, 0x00]);
         }
-        self.seal(header, &body)
+        let code = self.code_of(header, &body);
+        wrapped(header, &[&body[..], &[0x8E, 0x08], &code].concat())
     }
 
-    /// Whole blocks under the session's key, as the data of the next command.
-    pub fn encrypt(&self, blocks: &[u8]) -> Vec<u8> {
-        let mut encrypted = blocks.to_vec();
+    /// Whole blocks as a command of this moment has them.
+    pub fn encrypted(&self, blocks: &[u8]) -> Vec<u8> {
+        let mut blocks = blocks.to_vec();
         let mut before = self.initial(0x00);
-        for block in encrypted.as_chunks_mut::<16>().0 {
+        for block in blocks.as_chunks_mut::<16>().0 {
             *block = encrypt(&self.encryption_key, xor(*block, before));
             before = *block;
         }
-        encrypted
+        blocks
     }
 
-    /// A protected command with these objects, well made or not, and the right code over them.
-    pub fn seal(&mut self, header: [u8; 4], objects: &[u8]) -> Option<Vec<u8>> {
+    /// The code over a command's objects, which is the last of its objects. The session goes on from it.
+    pub fn code_of(&mut self, header: [u8; 4], body: &[u8]) -> [u8; 8] {
         let mut block = [0; 16];
         block[0] = 0x0C;
         block[1..4].copy_from_slice(&header[1..]);
         block[4] = 0x80;
-        self.command_chain = code(&self.code_key, &[&self.command_chain[..], &block, objects].concat());
-        let body = [objects, &[0x8E, 0x08], &self.command_chain[..8]].concat();
-        let length = u16::try_from(body.len()).ok()?.to_be_bytes();
-        let header = [0x0C, header[1], header[2], header[3]];
-        Some(match length {
-            [0, length] => [&header[..], &[length], &body, &[0x00]].concat(),
-            _ => [&header[..], &[0x00], &length, &body, &[0x00, 0x00]].concat(),
-        })
+        self.command_chain = code(&self.code_key, &[&self.command_chain[..], &block, body].concat());
+        std::array::from_fn(|index| self.command_chain[index])
     }
 
     /// What is inside a protected answer: data and status word.
@@ -172,6 +167,16 @@ fn proof(algorithm: u8, answer: &[u8]) -> Option<(u8, &[u8], &[u8; 16], &[u8])> 
     Some((*control, nonce, cryptogram, certificate))
 }
 
+/// The objects of a protected command as its data field.
+pub fn wrapped(header: [u8; 4], objects: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(objects.len()).ok()?.to_be_bytes();
+    let header = [0x0C, header[1], header[2], header[3]];
+    Some(match length {
+        [0, length] => [&header[..], &[length], objects, &[0x00]].concat(),
+        _ => [&header[..], &[0x00], &length, objects, &[0x00, 0x00]].concat(),
+    })
+}
+
 /// Header, data field and whether an Le follows.
 fn parts(command: &[u8]) -> Option<([u8; 4], &[u8], bool)> {
     let (header, body) = command.split_first_chunk()?;
@@ -195,7 +200,8 @@ fn value(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     rest.get(..length)
 }
 
-fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+/// An element: tag, shortest length, value.
+pub fn element(tag: u8, value: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
     let header = match value.len() {
         0..0x80 => vec![tag, low],

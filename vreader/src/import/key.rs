@@ -94,6 +94,6 @@ pub(super) fn certificate(bytes: &[u8]) -> Option<Vec<u8>> {
         Some(begin) => pem::decode_vec(bytes.get(begin..)?).ok()?.1,
         None => bytes.to_vec(),
     };
-    // Any certificate will do, however wrong: its faults may be why it is here.
+    // That it is one is enough: what is wrong with it may be why it is here.
     Certificate::from_der(&der).is_ok().then_some(der)
 }

@@ -1,6 +1,9 @@
 //! The Card Capability Container, `5FC107` (SP 800-73-5 part 1, 3.1.1 and table 8).
 
-use super::{person::CardNumbers, tlv::elements};
+use super::{
+    person::CardNumbers,
+    tlv::{element, elements},
+};
 
 /// The card identifier of GSC-IS (NISTIR 6887, 6.4) up to the card's own number: registered application provider of
 /// NIST, manufacturer, and card type 02, a Java card.
@@ -26,6 +29,13 @@ pub(crate) fn card_capability_container(numbers: &CardNumbers) -> Vec<u8> {
     ])
 }
 
+/// The container with nothing in it but the data model, as NIST's test cards have it.
+pub(crate) fn minimal_card_capability_container() -> Vec<u8> {
+    let before = [0xF0, 0xF1, 0xF2, 0xF3, 0xF4].map(|tag| element(tag, &[]));
+    let after = [0xF6, 0xF7, 0xFA, 0xFB, 0xFC, 0xFD, 0xFE].map(|tag| element(tag, &[]));
+    [before.concat(), element(0xF5, &[0x10]), after.concat()].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +43,12 @@ mod tests {
         issue::person::{CardNumbers, Person},
         random,
     };
+
+    #[test]
+    fn the_minimal_container_is_that_of_real_cards() {
+        let expected = "F000F100F200F300F400F50110F600F700FA00FB00FC00FD00FE00";
+        assert_eq!(hex::encode_upper(minimal_card_capability_container()), expected);
+    }
 
     #[test]
     fn elements_stand_in_the_order_of_table_8() {

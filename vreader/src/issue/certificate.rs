@@ -29,7 +29,9 @@ use x509_cert::{
 use super::{
     date::{Date, Moment},
     error::{IssueError, encoding},
-    extension, name, oid,
+    extension,
+    like::Shape,
+    name, oid,
     person::{CardNumbers, Person},
     signature,
 };
@@ -203,20 +205,34 @@ pub(crate) fn subject(
 pub(crate) fn profile_extensions(
     reference: KeyReference,
     algorithm: AsymmetricAlgorithm,
+    shape: &Shape,
     person: &Person,
     numbers: &CardNumbers,
 ) -> Result<Vec<Extension>, der::Error> {
     let Some(profile) = profile(reference) else { return Ok(Vec::new()) };
-    let mut extensions = vec![
-        extension::key_usage(profile.usage.flags(algorithm))?,
-        extension::extended_key_usage(profile.purposes, profile.purposes_critical)?,
+    let mut extensions = vec![extension::key_usage(profile.usage.flags(algorithm))?];
+    let purposes = purposes(reference, profile, shape);
+    if !purposes.is_empty() {
+        extensions.push(extension::extended_key_usage(&purposes, profile.purposes_critical)?);
+    }
+    extensions.extend([
         extension::certificate_policies(&[profile.policy])?,
         extension::subject_alt_name(profile.names.general_names(person, numbers)?)?,
-    ];
+    ]);
     if profile.interim_indicator {
         extensions.push(extension::piv_interim()?);
     }
     Ok(extensions)
+}
+
+fn purposes(reference: KeyReference, profile: &Profile, shape: &Shape) -> Vec<ObjectIdentifier> {
+    let mut purposes = profile.purposes.to_vec();
+    match reference {
+        KeyReference::Retired(number) if number.get() <= shape.retired_without_purpose => purposes.clear(),
+        KeyReference::DigitalSignature => purposes.extend(shape.signature_purposes),
+        _ => {}
+    }
+    purposes
 }
 
 fn profile(reference: KeyReference) -> Option<&'static Profile> {

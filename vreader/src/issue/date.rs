@@ -91,6 +91,13 @@ impl Date {
         Self { year, day: self.day.min(days_in_month(year, self.month)), ..self }
     }
 
+    /// The same day `years` earlier; 29 February becomes 28 February where there is none. Stops at the year 1000.
+    #[must_use]
+    pub fn minus_years(self, years: u16) -> Self {
+        let year = self.year.saturating_sub(years).max(1000);
+        Self { year, day: self.day.min(days_in_month(year, self.month)), ..self }
+    }
+
     /// The day before. Stops at the first day of the year 1000.
     #[must_use]
     pub fn previous(self) -> Self {

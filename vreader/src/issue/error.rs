@@ -78,6 +78,14 @@ pub enum IssueError {
         "the content signer's key is not on the curve of the cipher suite; choose another algorithm for the PKI, or an intermediate certificate"
     )]
     Suite,
+    /// A fault that such a card cannot have.
+    #[error("a card with the fault {fault} {reason}")]
+    Fault {
+        /// Name of the fault.
+        fault: &'static str,
+        /// What is in the way, as it follows the name, and what to do.
+        reason: &'static str,
+    },
     /// A certification authority cannot serve this card.
     #[error(
         "the {authority} cannot serve a card that lives from {issued} to {expires}: its certificate is valid from {from} to {until}; issue with a new PKI or other dates"

@@ -15,11 +15,13 @@
 //! | [`person`], [`fascn`], [`uuid`] | the holder and the card's numbers |
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
-//! | `stored_certificate` | certificates in their containers |
+//! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
+//! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
+pub mod broken;
 mod ccc;
 mod certificate;
 pub(crate) mod chuid;
@@ -35,6 +37,7 @@ pub mod features;
 mod fingerprint;
 mod jpeg;
 mod key_history;
+pub mod like;
 mod name;
 pub(crate) mod oid;
 mod on_card_comparison;
@@ -47,6 +50,7 @@ mod randomness;
 mod request;
 pub(crate) mod security_object;
 pub(crate) mod signature;
+mod slot_certificates;
 mod stored_certificate;
 pub(crate) mod tlv;
 pub mod uuid;
@@ -64,26 +68,29 @@ use spki::SubjectPublicKeyInfoOwned;
 use zeroize::Zeroizing;
 
 pub(crate) use self::request::{padded_pin, puk_bytes};
-use self::{
-    certificate::Template,
-    error::{crypto as crypto_failed, encoding},
-    public_key::subject_public_key_info,
-    randomness::Randomness,
-    security_object::Covered,
-    stored_certificate::stored_certificate,
-    tlv::{WRAPPING, element, elements, long_element},
-};
 pub use self::{
+    broken::Fault,
     date::Date,
     error::IssueError,
     features::{Features, GlobalPin, OnCardComparison, SecureMessaging, VirtualContact},
     key_history::OffCardCertificates,
+    like::Likeness,
     on_card_comparison::Finger,
     person::{CardNumbers, Person},
     pki::{Authority, Pki},
     request::{
         DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Request, SEEDED_ISSUE_DATE,
     },
+};
+use self::{
+    broken::Life,
+    error::{crypto as crypto_failed, encoding},
+    like::Shape,
+    public_key::subject_public_key_info,
+    randomness::Randomness,
+    security_object::Covered,
+    slot_certificates::Certificates,
+    tlv::{WRAPPING, element, elements, long_element},
 };
 
 /// A card that is ready to be personalised.
@@ -172,7 +179,7 @@ pub fn issue(
     // A wrong request is refused before anything takes time.
     let plan = Plan::new(request)?;
     progress(Step::Pki);
-    let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.issued, crypto)?;
+    let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.pki_from, crypto)?;
     plan.issue(request, pki, crypto, progress)
 }
 
@@ -195,6 +202,7 @@ struct Plan {
     numbers: CardNumbers,
     issued: Date,
     expires: Date,
+    pki_from: Date,
     pin: Zeroizing<[u8; reference::LENGTH]>,
     puk: Zeroizing<[u8; reference::LENGTH]>,
     global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
@@ -210,7 +218,10 @@ struct SlotKey {
 
 impl Plan {
     fn new(request: &Request) -> Result<Self, IssueError> {
-        let (issued, expires) = request.life()?;
+        if let Some(fault) = request.broken {
+            fault.check(request)?;
+        }
+        let Life { issued, expires, pki_from } = request.life()?;
         let (pin, puk) = (request.padded_pin()?, request.puk_bytes()?);
         request.features.check(request.algorithm)?;
         let global_pin = request.features.padded_global_pin()?;
@@ -221,7 +232,18 @@ impl Plan {
             Some(VirtualContact::Pairing) => Some(pairing_code(randomness)?),
             _ => None,
         };
-        Ok(Self { randomness, person, numbers, issued, expires, pin, puk, global_pin, pairing_code })
+        Ok(Self {
+            randomness,
+            person,
+            numbers,
+            issued,
+            expires,
+            pki_from,
+            pin,
+            puk,
+            global_pin,
+            pairing_code,
+        })
     }
 
     fn issue(
@@ -231,28 +253,19 @@ impl Plan {
         crypto: &mut dyn Crypto,
         progress: &mut dyn FnMut(Step),
     ) -> Result<IssuedCard, IssueError> {
+        let pki = self.pki_with_fault(request, pki, crypto)?;
         let features = &request.features;
-        let off_card: Vec<_> = key_history::off_card(features).collect();
-        let retired = key_history::on_card(features).chain(off_card.iter().copied());
+        let retired = key_history::on_card(features).chain(key_history::off_card(features));
         let mut keys = Vec::new();
         for reference in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
-            progress(Step::Key { reference, algorithm: request.algorithm });
-            keys.push(self.key(reference, request.algorithm, crypto)?);
+            let algorithm = request.shape().algorithm(reference, request.algorithm);
+            progress(Step::Key { reference, algorithm });
+            keys.push(self.key(reference, algorithm, crypto)?);
         }
         progress(Step::Certificates);
-        let mut contents = Vec::new();
-        let mut elsewhere = Vec::new();
-        for key in &keys {
-            let certificate = self.certificate(key, &pki, crypto)?;
-            if off_card.contains(&key.reference) {
-                elsewhere.push((key.reference, certificate));
-            } else if let Some(tag) = certificate_tag(key.reference) {
-                let stored = stored_certificate(&certificate, features.compressed_certificates);
-                contents.push((tag, [stored, element(0xFE, &[])].concat()));
-            }
-        }
-        let off_card_certificates =
-            (!elsewhere.is_empty()).then(|| OffCardCertificates::new(&elsewhere)).transpose()?;
+        let Certificates { mut contents, off_card: off_card_certificates } =
+            self.certificates(&keys, request, &pki, crypto)?;
+        self.exchange_key(request, &mut keys, crypto)?;
         progress(Step::Objects);
         let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
         let fingers = features.fingers(&minutiae);
@@ -303,12 +316,16 @@ impl Plan {
         let guid = &self.numbers.guid.0;
         let compressed = request.features.compressed_signer;
         let key = self.private_key("key 04", suite.curve(), crypto)?;
+        let certified_key = match request.broken {
+            Some(Fault::CvcMismatch) => &self.private_key("another key 04", suite.curve(), crypto)?,
+            _ => &key,
+        };
         let certified = if intermediate {
             let between = self.private_key("intermediate key of secure messaging", suite.curve(), crypto)?;
-            let signer = pki.rsa_content_signer(request.seed, self.issued, crypto)?;
-            cvc::by_intermediate(guid, &key, &between, &signer, compressed, crypto)?
+            let signer = pki.rsa_content_signer(request.seed, self.pki_from, crypto)?;
+            cvc::by_intermediate(guid, certified_key, &between, &signer, compressed, crypto)?
         } else if cvc::fits(suite, &pki.content_signer) {
-            cvc::by_content_signer(guid, &key, &pki.content_signer, compressed, crypto)?
+            cvc::by_content_signer(guid, certified_key, &pki.content_signer, compressed, crypto)?
         } else {
             return Err(IssueError::Suite);
         };
@@ -339,29 +356,6 @@ impl Plan {
         Ok(SlotKey { reference, private, public })
     }
 
-    /// The certificate of a key, in DER.
-    fn certificate(&self, key: &SlotKey, pki: &Pki, crypto: &mut dyn Crypto) -> Result<Vec<u8>, IssueError> {
-        let algorithm = key.private.algorithm();
-        let template = || {
-            let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
-            let of_profile =
-                certificate::profile_extensions(key.reference, algorithm, &self.person, &self.numbers)?;
-            extensions.extend(of_profile);
-            Ok((certificate::subject(key.reference, &self.person, &self.numbers)?, extensions))
-        };
-        let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
-        let template = Template {
-            issuer: pki.issuing_ca.subject(),
-            subject: &subject,
-            validity: (self.issued, self.expires),
-            public_key: &key.public,
-            extensions,
-        };
-        let purpose = format!("certificate {:02X}", key.reference.to_byte());
-        let mut rng = self.randomness.source(&purpose)?;
-        template.sign(pki.issuing_ca.key(), &mut rng, crypto)
-    }
-
     /// Contents of everything but the certificates, with the Security Object over it at the end.
     fn data_objects(
         &self,
@@ -376,12 +370,18 @@ impl Plan {
         let life = (self.issued, self.expires);
         let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
+        let shape = request.shape();
+        let ccc = if shape.minimal_capabilities {
+            ccc::minimal_card_capability_container()
+        } else {
+            ccc::card_capability_container(numbers)
+        };
         let mut objects = vec![
-            (tag::CCC, ccc::card_capability_container(numbers)),
+            (tag::CCC, ccc),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
             (tag::FINGERPRINTS, biometric::container(fingers, minutiae, numbers, life, signer, crypto)?),
             (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
-            (tag::PRINTED, printed::printed_information(person, numbers, *expires)),
+            (tag::PRINTED, printed::printed_information(person, numbers, *expires, shape.organization_lines)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history),
         ];
@@ -389,17 +389,43 @@ impl Plan {
             let templates = on_card_comparison::information_templates(comparison.count());
             objects.push((tag::BIT_GROUP, templates));
         }
-        let covered: Vec<Covered<'_>> = objects
-            .iter()
-            .map(|(tag, contents)| Covered { container: container(*tag).id, contents })
-            .collect();
+        if let Some(fault) = request.broken {
+            fault.alter_objects(&mut objects);
+        }
+        let mut covered = covered(&objects, shape);
+        if let Some(fault) = request.broken {
+            fault.alter_covered(&mut covered);
+        }
         let security_object = security_object::security_object(&covered, signer, crypto)?;
-        objects.push((tag::SECURITY_OBJECT, security_object));
+        if request.broken != Some(Fault::NoSecurityObject) {
+            objects.push((tag::SECURITY_OBJECT, security_object));
+        }
         // Not among the hashed ones on genuine cards.
         if let Some(code) = &self.pairing_code {
             objects.push((tag::PAIRING_CODE, elements([(0x99, code.as_bytes()), (0xFE, &[])])));
         }
+        if shape.empty_bit_group && request.features.on_card_comparison.is_none() {
+            // No template.
+            objects.push((tag::BIT_GROUP, on_card_comparison::information_templates(0)));
+        }
         Ok(objects)
+    }
+}
+
+/// What the Security Object covers: everything, numbered from 1, or what the shape says.
+fn covered<'a>(objects: &'a [(u32, Vec<u8>)], shape: &Shape) -> Vec<Covered<'a>> {
+    let group = |number, tag: u32, contents| Covered { number, container: container(tag).id, contents };
+    match shape.covered {
+        None => {
+            (1_u8..).zip(objects).map(|(number, (tag, contents))| group(number, *tag, contents)).collect()
+        }
+        Some(groups) => groups
+            .iter()
+            .filter_map(|(number, tag)| {
+                let (_, contents) = objects.iter().find(|(found, _)| found == tag)?;
+                Some(group(*number, *tag, contents))
+            })
+            .collect(),
     }
 }
 

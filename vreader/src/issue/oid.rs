@@ -51,6 +51,7 @@ table! {
     // Extended key usages
     EKU_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
     EKU_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
+    EKU_DOCUMENT_SIGNING = "1.3.6.1.4.1.311.10.3.12";
     EKU_SMART_CARD_LOGON = "1.3.6.1.4.1.311.20.2.2";
     EKU_PKINIT_CLIENT = "1.3.6.1.5.2.3.4";
     EKU_PIV_CONTENT_SIGNING = "2.16.840.1.101.3.6.7";

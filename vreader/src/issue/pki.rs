@@ -87,7 +87,12 @@ impl Pki {
         let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
         let root = maker.root(year_before)?;
         let issuing_ca = maker.issuing_ca(&root, year_before)?;
-        let content_signer = maker.content_signer("Sample PIV Content Signer", &issuing_ca, from)?;
+        let content_signer = maker.content_signer(
+            "Sample PIV Content Signer",
+            &issuing_ca,
+            from,
+            &[oid::EKU_PIV_CONTENT_SIGNING],
+        )?;
         Ok(Self { root, issuing_ca, content_signer })
     }
 
@@ -100,7 +105,20 @@ impl Pki {
     ) -> Result<Authority, IssueError> {
         let algorithm = AsymmetricAlgorithm::Rsa2048;
         let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
-        maker.content_signer("Sample RSA PIV Content Signer", &self.issuing_ca, from)
+        let purposes = [oid::EKU_PIV_CONTENT_SIGNING];
+        maker.content_signer("Sample RSA PIV Content Signer", &self.issuing_ca, from, &purposes)
+    }
+
+    /// A signer whose certificate is for mail and not for content, for cards that are wrong on purpose.
+    pub(crate) fn signer_without_purpose(
+        &self,
+        seed: Option<u64>,
+        from: Date,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Authority, IssueError> {
+        let algorithm = self.content_signer.key().algorithm();
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        maker.content_signer("Sample Mail Signer", &self.issuing_ca, from, &[oid::EKU_EMAIL_PROTECTION])
     }
 
     /// That everybody here lives as long as a card from `issued` to `expires` needs.
@@ -218,6 +236,7 @@ impl Maker<'_> {
         name: &'static str,
         issuing_ca: &Authority,
         from: Date,
+        purposes: &[ObjectIdentifier],
     ) -> Result<Authority, IssueError> {
         let owner = if self.algorithm.is_rsa() { "RSA content signer" } else { "content signer" };
         let (key, public_key) = self.key(owner)?;
@@ -225,7 +244,7 @@ impl Maker<'_> {
             let mut extensions = issued_extensions(issuing_ca, &public_key)?;
             extensions.extend([
                 extension::key_usage(KeyUsages::DigitalSignature)?,
-                extension::extended_key_usage(&[oid::EKU_PIV_CONTENT_SIGNING], true)?,
+                extension::extended_key_usage(purposes, true)?,
                 extension::certificate_policies(&[oid::POLICY_TEST_CONTENT_SIGNING])?,
             ]);
             Ok(extensions)

@@ -4,7 +4,7 @@ use super::{
     date::Date,
     name::ORGANIZATION,
     person::{CardNumbers, Person},
-    tlv::elements,
+    tlv::{element, elements},
 };
 
 /// Tags of the elements.
@@ -22,19 +22,27 @@ pub(crate) mod tag {
 /// Department, agency and facility (FIPS 201-3, zone 2B): six, four and five characters.
 const ISSUER_IDENTIFICATION: &str = "SAMPLE999900001";
 
-/// The container.
-pub(crate) fn printed_information(person: &Person, numbers: &CardNumbers, expires: Date) -> Vec<u8> {
+/// The container, with or without the two optional lines of the organization.
+pub(crate) fn printed_information(
+    person: &Person,
+    numbers: &CardNumbers,
+    expires: Date,
+    organization_lines: bool,
+) -> Vec<u8> {
     let serial_number = format!("{:010}", numbers.fascn.credential_number);
-    elements([
+    let mandatory = elements([
         (tag::NAME, person.name.as_bytes()),
         (tag::EMPLOYEE_AFFILIATION, b"Sample Employee"),
         (tag::EXPIRATION_DATE, expires.printed().as_bytes()),
         (tag::AGENCY_CARD_SERIAL_NUMBER, serial_number.as_bytes()),
         (tag::ISSUER_IDENTIFICATION, ISSUER_IDENTIFICATION.as_bytes()),
+    ]);
+    let lines = elements([
         (tag::ORGANIZATION_LINE_1, ORGANIZATION.as_bytes()),
         (tag::ORGANIZATION_LINE_2, b"NOT A REAL CARD"),
-        (tag::ERROR_DETECTION_CODE, &[]),
-    ])
+    ]);
+    let lines = if organization_lines { lines } else { Vec::new() };
+    [mandatory, lines, element(tag::ERROR_DETECTION_CODE, &[])].concat()
 }
 
 #[cfg(test)]
@@ -51,7 +59,7 @@ mod tests {
         let mut rng = random::from_seed("test of printed information", 1);
         let person = Person::sample(&mut rng, Some(&"x".repeat(125))).unwrap();
         let numbers = CardNumbers::sample(&mut rng, &person).unwrap();
-        let container = printed_information(&person, &numbers, Date::new(2040, 12, 31).unwrap());
+        let container = printed_information(&person, &numbers, Date::new(2040, 12, 31).unwrap(), true);
         let mut reader = apdu::tlv_ber::Reader::single_byte_tags(&container);
         for (tag, limit) in LIMITS {
             let value = reader.expect(tag.into()).unwrap();

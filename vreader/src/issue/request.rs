@@ -6,7 +6,13 @@ use card_sim::{
 };
 use zeroize::Zeroizing;
 
-use super::{date::Date, error::IssueError, features::Features};
+use super::{
+    broken::{Fault, Life},
+    date::Date,
+    error::IssueError,
+    features::Features,
+    like::{self, Likeness, Shape},
+};
 
 /// PIN of every sample card.
 pub const DEFAULT_PIN: &str = "123456";
@@ -53,6 +59,10 @@ pub struct Request {
     pub features: Features,
     /// Card management key, 9B.
     pub management_key: SymmetricKey,
+    /// The card whose form this one takes; see [`Likeness::request`] for the choices that go with it.
+    pub like: Option<&'static Likeness>,
+    /// What is wrong with the card on purpose.
+    pub broken: Option<Fault>,
 }
 
 impl Default for Request {
@@ -66,6 +76,8 @@ impl Default for Request {
             algorithm: AsymmetricAlgorithm::EccP256,
             pki_algorithm: None,
             features: Features::default(),
+            like: None,
+            broken: None,
             pin: Zeroizing::new(DEFAULT_PIN.to_owned()),
             puk: Zeroizing::new(DEFAULT_PUK.to_owned()),
             // AES-192 takes 24 bytes, and the constant's type says that it has them.
@@ -75,12 +87,15 @@ impl Default for Request {
 }
 
 impl Request {
-    /// First and last day of the card.
-    pub(crate) fn life(&self) -> Result<(Date, Date), IssueError> {
+    /// First and last day of the card, and the day from which its PKI works.
+    pub(crate) fn life(&self) -> Result<Life, IssueError> {
         let default = || if self.seed.is_some() { SEEDED_ISSUE_DATE } else { Date::today() };
         let issued = self.issued.unwrap_or_else(default);
         if !(FIRST_YEAR..=LAST_YEAR).contains(&issued.year()) {
             return Err(IssueError::IssuedOutOfRange(issued));
+        }
+        if let Some(life) = self.broken.and_then(|fault| fault.life(issued, MAX_LIFE)) {
+            return Ok(life);
         }
         let latest = issued.last_day_of(MAX_LIFE);
         let expires = self.expires.unwrap_or(latest);
@@ -90,7 +105,7 @@ impl Request {
         if expires > latest {
             return Err(IssueError::LifeTooLong { issued, expires, latest });
         }
-        Ok((issued, expires))
+        Ok(Life { issued, expires, pki_from: issued })
     }
 
     /// The PIN as the card compares it: padded with `FF`.
@@ -101,6 +116,11 @@ impl Request {
     /// The PUK's eight bytes.
     pub(crate) fn puk_bytes(&self) -> Result<Zeroizing<[u8; reference::LENGTH]>, IssueError> {
         puk_bytes(&self.puk)
+    }
+
+    /// The form of the card.
+    pub(crate) fn shape(&self) -> &'static Shape {
+        self.like.map_or(&like::OWN, |likeness| &likeness.shape)
     }
 
     /// Algorithm of the PKI behind the card.
@@ -133,7 +153,9 @@ mod tests {
 
     fn life(issued: &str, expires: Option<&str>) -> Result<(Date, Date), IssueError> {
         let day = |text: &str| text.parse::<Date>().unwrap();
-        Request { issued: Some(day(issued)), expires: expires.map(day), ..Request::default() }.life()
+        let life =
+            Request { issued: Some(day(issued)), expires: expires.map(day), ..Request::default() }.life()?;
+        Ok((life.issued, life.expires))
     }
 
     #[test]
@@ -163,9 +185,9 @@ mod tests {
     #[test]
     fn without_dates_a_seed_decides() {
         let seeded = Request { seed: Some(7), ..Request::default() };
-        assert_eq!(seeded.life().unwrap().0, SEEDED_ISSUE_DATE);
+        assert_eq!(seeded.life().unwrap().issued, SEEDED_ISSUE_DATE);
         let before = Date::today();
-        let issued = Request::default().life().unwrap().0;
+        let issued = Request::default().life().unwrap().issued;
         assert!((before..=Date::today()).contains(&issued), "{issued}");
     }
 

@@ -41,13 +41,15 @@ pub(crate) struct DataGroupHash {
 /// A container that the Security Object covers.
 #[derive(Clone, Copy)]
 pub(crate) struct Covered<'a> {
+    /// Number of the data group.
+    pub(crate) number: u8,
     /// Container identifier (SP 800-73-5 part 1, table 7).
     pub(crate) container: u16,
     /// What is hashed.
     pub(crate) contents: &'a [u8],
 }
 
-/// The container that covers `covered`. Data groups are numbered from 1 in this order.
+/// The container that covers `covered`.
 pub(crate) fn security_object(
     covered: &[Covered<'_>],
     signer: &Authority,
@@ -57,7 +59,8 @@ pub(crate) fn security_object(
     let hash = Hash::of(signer.key().algorithm());
     let mut mapping = Vec::new();
     let mut hashes = Vec::new();
-    for (number, object) in (1_u8..).zip(covered) {
+    for object in covered {
+        let number = object.number;
         let [high, low] = object.container.to_be_bytes();
         mapping.extend([number, high, low]);
         let digest = OctetString::new(hash.digest(object.contents)).map_err(failed())?;

@@ -54,3 +54,14 @@ fn certificates_elsewhere_are_found_where_opensc_keeps_such_files() {
     let without = certificates(&world.path("elsewhere"));
     assert!(without.contains("Key Management 1]") && !without.contains("Key Management 20]"), "{without}");
 }
+
+#[test]
+fn a_card_like_a_genuine_one_shows_all_of_its_certificates() {
+    let world = World::with_card(&["--like", "nist-sd33-4"]);
+    let listed = world.client("pkcs15-tool").args(["--list-certificates"]).succeeds();
+    // Four, and seven retired ones on the card.
+    assert_eq!(listed.matches("X.509 Certificate [").count(), 11, "{listed}");
+    let token = world.client("pkcs11-tool").args(["--login", "--pin", PIN, "--list-objects"]).succeeds();
+    assert_eq!(token.matches("Private Key Object; EC").count(), 10, "{token}");
+    assert_eq!(token.matches("Private Key Object; RSA").count(), 1, "{token}");
+}

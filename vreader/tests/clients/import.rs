@@ -9,7 +9,7 @@ use vreader::issue::DEFAULT_GLOBAL_PIN;
 
 use crate::{
     card::{CARD, PIN, VREADER},
-    card_folder::{CardFolder, KEYS, OBJECTS, TDEA},
+    card_folder::{CardFolder, KEYS, MODERN, OBJECTS, TDEA},
     opensc_tool::{SELECT, answers, verify},
     openssl::MESSAGE,
     world::World,
@@ -94,6 +94,23 @@ fn a_folder_of_our_own_is_read_byte_for_byte() {
     for (id, (_, tag)) in IDS.iter().zip(KEYS) {
         assert_eq!(certificate(&world, id), folder.certificate(tag), "{id}");
         works(&world, PIN, id, &world.public_key(&format!("{id}.der")));
+    }
+}
+
+#[test]
+fn elliptic_keys_of_a_folder_sign() {
+    let folder = CardFolder::new("01_Golden", 1, AsymmetricAlgorithm::EccP256, MODERN);
+    let world = imported(folder.path());
+    world.message("-sha256");
+    for (id, (_, tag)) in IDS.iter().zip(KEYS).filter(|(id, _)| **id != KEY_MANAGEMENT) {
+        assert_eq!(certificate(&world, id), folder.certificate(tag), "{id}");
+        world
+            .client("pkcs11-tool")
+            .args(["--login", "--pin", PIN, "--id", id, "--sign", "--mechanism", "ECDSA"])
+            .args(["--signature-format", "openssl", "--input-file", "hash.bin"])
+            .args(["--output-file", "signature.bin"])
+            .succeeds();
+        world.verify(&world.public_key(&format!("{id}.der")), "signature.bin", &["-sha256"]);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
 use vreader::issue::{
-    DEFAULT_GLOBAL_PIN, Features, Finger, GlobalPin, OnCardComparison, SecureMessaging, VirtualContact,
+    DEFAULT_GLOBAL_PIN, Features, Finger, GlobalPin, OnCardComparison, Request, SecureMessaging,
+    VirtualContact,
 };
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ use crate::cli::option::{
 pub(super) struct FeatureOptions {
     /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
     #[arg(long, default_value = "p256", value_parser = parse_algorithm)]
-    pub(super) algorithm: AsymmetricAlgorithm,
+    algorithm: AsymmetricAlgorithm,
     /// Secure messaging: cs2 (P-256) or cs7 (P-384)
     #[arg(long, value_name = "SUITE", value_parser = parse_suite)]
     sm: Option<CipherSuite>,
@@ -41,7 +42,7 @@ pub(super) struct FeatureOptions {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     retired: u8,
     /// Number of retired keys with certificates elsewhere, with the others 20 at most
-    #[arg(long, value_name = "M", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
+    #[arg(long, value_name = "M", group = "off_card", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     retired_off_card: u8,
     /// Store certificates as gzip files
     #[arg(long)]
@@ -52,8 +53,12 @@ pub(super) struct FeatureOptions {
 }
 
 impl FeatureOptions {
-    /// The same for issuing.
-    pub(super) fn features(&self) -> Features {
+    /// A request for such a card, with nothing else chosen.
+    pub(super) fn request(&self) -> Request {
+        Request { algorithm: self.algorithm, features: self.features(), ..Request::default() }
+    }
+
+    fn features(&self) -> Features {
         let global_pin = self.global_pin.map(|rank| GlobalPin {
             pin: Zeroizing::new(self.global_pin_value.clone()),
             primary: rank == Rank::Primary,

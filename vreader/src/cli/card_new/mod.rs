@@ -6,10 +6,11 @@ mod report;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::EmulatedCard,
-    issue::{self, Date, Request},
+    issue::{self, Date, Fault, Likeness, Request, like},
 };
 use zeroize::Zeroizing;
 
@@ -38,6 +39,12 @@ pub(super) struct Arguments {
     /// Last day, YYYY-MM-DD [default: six years, the longest life of a card]
     #[arg(long)]
     expires: Option<Date>,
+    /// A card with the form of a genuine one; says all of stock, keys and features, so it goes with no option for these
+    #[arg(long, value_name = "CARD", value_parser = likenesses(), group = "off_card", conflicts_with_all = ["FeatureOptions", "profile"])]
+    like: Option<String>,
+    /// A card with one fault, for testing the software that should find it
+    #[arg(long, value_name = "FAULT", value_parser = faults())]
+    broken: Option<String>,
     #[command(flatten)]
     features: FeatureOptions,
     #[command(flatten)]
@@ -46,7 +53,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     export_ca: Option<PathBuf>,
     /// Write the file with the off-card certificates to this folder, under the name that the card says
-    #[arg(long, value_name = "FOLDER", requires = "retired_off_card")]
+    #[arg(long, value_name = "FOLDER", requires = "off_card")]
     export_off_card: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
@@ -56,23 +63,24 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let stock = &arguments.stock;
     refuse_existing(&arguments.file)?;
+    let likeness = arguments.like.as_deref().and_then(Likeness::find);
     let request = Request {
         seed: arguments.seed,
         holder: arguments.holder.clone(),
         issued: arguments.issued,
         expires: arguments.expires,
-        algorithm: arguments.features.algorithm,
         pin: Zeroizing::new(stock.pin.clone()),
         puk: Zeroizing::new(stock.puk.clone()),
         management_key: stock.management_key()?,
-        features: arguments.features.features(),
-        ..Request::default()
+        broken: arguments.broken.as_deref().and_then(Fault::find),
+        ..likeness.map_or_else(|| arguments.features.request(), Likeness::request)
     };
     let mut progress = Progress::new();
     let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
     progress.end();
     let issued = issued?;
-    EmulatedCard::create(&arguments.file, stock.flash_size, stock.profile, stock.tries(), &issued)?;
+    let profile = likeness.map_or(stock.profile, |likeness| likeness.profile);
+    EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), &issued)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {
         exported.extend(export::authorities(&issued.pki, folder)?);
@@ -81,5 +89,19 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some((folder, off_card)) = arguments.export_off_card.as_ref().zip(off_card) {
         exported.push(export::off_card_certificates(off_card, folder)?);
     }
-    report::report(arguments, &request, &issued, exported)
+    report::report(arguments, profile, &request, &issued, exported)
+}
+
+/// What `--like` takes.
+fn likenesses() -> PossibleValuesParser {
+    like::ALL
+        .iter()
+        .map(|like| PossibleValue::new(like.name).help(like.description))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+/// What `--broken` takes.
+fn faults() -> PossibleValuesParser {
+    Fault::ALL.map(|(_, name, sentence)| PossibleValue::new(name).help(sentence)).into()
 }

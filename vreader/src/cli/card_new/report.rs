@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use card_sim::sm::CipherSuite;
-use vreader::issue::{self, DEFAULT_GLOBAL_PIN, Features, GlobalPin, IssuedCard, Request};
+use card_sim::{profile::Profile, sm::CipherSuite};
+use vreader::issue::{self, DEFAULT_GLOBAL_PIN, Fault, Features, GlobalPin, IssuedCard, Request};
 
 use super::Arguments;
 use crate::cli::{Outcome, print, print_json, stock::known};
@@ -30,6 +30,8 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fingers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     off_card_certificates: Option<&'a str>,
     exported: Vec<PathBuf>,
 }
@@ -37,6 +39,7 @@ struct Made<'a> {
 /// Prints what was made.
 pub(super) fn report(
     arguments: &Arguments,
+    profile: &Profile,
     request: &Request,
     issued: &IssuedCard,
     exported: Vec<PathBuf>,
@@ -44,7 +47,7 @@ pub(super) fn report(
     let features = &request.features;
     let made = Made {
         file: &arguments.file,
-        profile: arguments.stock.profile.name,
+        profile: profile.name,
         holder: &issued.person.name,
         algorithm: issue::algorithm_name(request.algorithm),
         issued: issued.issued.to_string(),
@@ -53,6 +56,7 @@ pub(super) fn report(
         secure_messaging: features.secure_messaging.map(|secure| suite_name(secure.suite)),
         pairing_code: issued.pairing_code.as_ref().map(|code| code.as_str()),
         fingers: issued.fingers.iter().map(hex::encode_upper).collect(),
+        broken: request.broken.map(Fault::name),
         off_card_certificates: issued.off_card_certificates.as_ref().map(|off_card| off_card.url.as_str()),
         exported,
     };
@@ -86,6 +90,9 @@ fn in_words(arguments: &Arguments, features: &Features, made: &Made<'_>) -> Stri
     }
     for (which, finger) in ["primary", "secondary"].iter().zip(&made.fingers) {
         let _ = writeln!(text, "  {which} finger {finger}");
+    }
+    if let Some(fault) = made.broken {
+        let _ = writeln!(text, "  with a fault: {fault}");
     }
     if let Some(url) = made.off_card_certificates {
         let _ = writeln!(text, "  off-card certificates at {url}");

@@ -1,0 +1,90 @@
+//! The certificates of a card's keys: made, altered if a fault wants it, and put where they belong.
+
+use card_sim::crypto::Crypto;
+
+use super::{
+    Plan, Request, SlotKey,
+    certificate::{self, Template},
+    certificate_tag,
+    error::{IssueError, encoding},
+    key_history::{self, OffCardCertificates},
+    pki::{self, Pki},
+    stored_certificate::stored_certificate,
+    tlv::element,
+};
+
+/// The certificates of a card.
+pub(super) struct Certificates {
+    /// Contents of containers, by tag.
+    pub(super) contents: Vec<(u32, Vec<u8>)>,
+    /// Those that are not on the card.
+    pub(super) off_card: Option<OffCardCertificates>,
+}
+
+impl Plan {
+    /// The certificates of these keys.
+    pub(super) fn certificates(
+        &self,
+        keys: &[SlotKey],
+        request: &Request,
+        pki: &Pki,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Certificates, IssueError> {
+        let features = &request.features;
+        let off_card: Vec<_> = key_history::off_card(features).collect();
+        let mut contents = Vec::new();
+        let mut elsewhere = Vec::new();
+        for key in keys {
+            let mut certificate = self.certificate(key, request, pki, crypto)?;
+            if let Some(fault) = request.broken {
+                fault.alter_certificate(key.reference, &mut certificate);
+            }
+            if off_card.contains(&key.reference) {
+                elsewhere.push((key.reference, certificate));
+            } else if let Some(tag) = certificate_tag(key.reference) {
+                let stored = stored_certificate(&certificate, features.compressed_certificates);
+                contents.push((tag, [stored, element(0xFE, &[])].concat()));
+            }
+        }
+        let off_card = (!elsewhere.is_empty()).then(|| OffCardCertificates::new(&elsewhere)).transpose()?;
+        Ok(Certificates { contents, off_card })
+    }
+
+    /// The certificate of a key, in DER.
+    fn certificate(
+        &self,
+        key: &SlotKey,
+        request: &Request,
+        pki: &Pki,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Vec<u8>, IssueError> {
+        let algorithm = key.private.algorithm();
+        let numbers = match request.broken {
+            Some(fault) => &fault.numbers(key.reference, &self.numbers)?,
+            None => &self.numbers,
+        };
+        let template = || {
+            let mut extensions = pki::issued_extensions(&pki.issuing_ca, &key.public)?;
+            let of_profile = certificate::profile_extensions(
+                key.reference,
+                algorithm,
+                request.shape(),
+                &self.person,
+                numbers,
+            )?;
+            extensions.extend(of_profile);
+            Ok((certificate::subject(key.reference, &self.person, numbers)?, extensions))
+        };
+        let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
+        let template = Template {
+            issuer: pki.issuing_ca.subject(),
+            subject: &subject,
+            validity: (self.issued, self.expires),
+            public_key: &key.public,
+            extensions,
+        };
+        let purpose = format!("certificate {:02X}", key.reference.to_byte());
+        let mut rng = self.randomness.source(&purpose)?;
+        template.sign(pki.issuing_ca.key(), &mut rng, crypto)
+    }
+}
