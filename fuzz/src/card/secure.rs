@@ -4,6 +4,8 @@
 //! Through the contacts a protected command must do what the plain one does, so what is inside of the answer is judged as
 //! a plain answer is. A changed one must be refused, change nothing, and end the session.
 
+mod changed;
+
 use std::sync::LazyLock;
 
 use apdu::{Class, Command, SecureMessaging};
@@ -19,6 +21,8 @@ use vectors::oracle::{
     secure_messaging::{Host, request, wrapped},
 };
 
+pub(crate) use self::changed::{Change, KINDS};
+use self::changed::{altered, in_one, in_parts, with_code_of, wrong_objects};
 use super::{Arithmetic, New, SmallCard, support::persistent::persistent};
 
 /// How a command goes.
@@ -32,17 +36,6 @@ pub(crate) enum Way {
     Changed(Change),
 }
 
-/// What is wrong with a protected command. `place` and `value` say where and what, as far as there is a choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) kind: u8,
-    pub(crate) place: u16,
-    pub(crate) value: u8,
-}
-
-/// Kinds of changes.
-pub(crate) const KINDS: u8 = 16;
-
 /// Hosts' keys of a suite.
 const HOST_KEYS: usize = 4;
 
@@ -54,7 +47,7 @@ const SELECT: [u8; 16] =
 const LONGEST: usize = 1000;
 
 /// What becomes of a changed command: its lengths are wrong, it may not be protected, an object is missing, or wrong.
-const REFUSALS: [u16; 4] = [0x6700, 0x6982, 0x6987, 0x6988];
+const REFUSALS: [u16; 5] = [0x6700, 0x6882, 0x6982, 0x6987, 0x6988];
 
 /// A card's key for secure messaging, and what its hosts know.
 struct Suite {
@@ -233,7 +226,7 @@ impl SmallCard {
             self.reopen_as_one_of(&cut_states, &plain);
             return None;
         }
-        assert_eq!(status, 0x9000, "a protected command: {protected:02X?}, inside {plain:02X?}");
+        assert_eq!(status, 0x9000, "{status:04X} to {protected:02X?}, in parts of {part}, for {plain:02X?}");
         let answer = host.open(&data);
         let answer = answer.unwrap_or_else(|| panic!("a protected answer to {plain:02X?}: {data:02X?}"));
         let secure = self.secure();
@@ -242,31 +235,39 @@ impl SmallCard {
         Some(self.judged(&plain, data, u16::from_be_bytes(*status)))
     }
 
-    /// It is refused, the session is over, and the card holds what it held.
+    /// A changed command, or the same one if it cannot be changed so.
     fn send_changed(&mut self, command: &Command<'_>, change: Change) -> Option<Vec<u8>> {
-        let Some(commands) = self.changed(command, change) else { return self.send_protected(command, 0) };
+        match self.changed(command, change) {
+            Some(commands) => Some(self.must_be_refused(&commands)),
+            None => self.send_protected(command, 0),
+        }
+    }
+
+    /// The last of these commands is refused, the session is over, and the card holds what it held.
+    fn must_be_refused(&mut self, commands: &[Vec<u8>]) -> Vec<u8> {
         let before = self.stored();
         let mut answer = (Vec::new(), 0x9000);
-        for sent in &commands {
+        for sent in commands {
             assert_eq!(answer, (Vec::new(), 0x9000), "the parts before the last of {commands:02X?}");
             answer = self.whole_answer(sent);
         }
         let (data, status) = answer;
         assert!(
             data.is_empty() && REFUSALS.contains(&status),
-            "{change:?}: {commands:02X?} -> {status:04X}, {data:02X?}"
+            "not refused: {commands:02X?} -> {data:02X?} {status:04X}"
         );
-        assert!(self.stored() == before, "{change:?} changed the card: {commands:02X?}");
+        assert!(self.stored() == before, "the card was changed by {commands:02X?}");
         self.end_session();
         self.interrupted();
         self.has_no_session();
-        Some(status.to_be_bytes().to_vec())
+        status.to_be_bytes().to_vec()
     }
 
     /// What is sent in place of the protected command; nothing if there is no session, or it would be the same command.
     fn changed(&mut self, command: &Command<'_>, change: Change) -> Option<Vec<Vec<u8>>> {
         let secure = self.secure.as_mut()?;
-        let host = secure.host.as_mut()?;
+        // If nothing comes of it, the session goes on where it was.
+        let host = &mut secure.host.clone()?;
         let plain = in_one(command);
         let header = [0x00, command.instruction, command.p1, command.p2];
         let one = |command: Option<Vec<u8>>| Some(vec![command?]);
@@ -295,8 +296,7 @@ impl SmallCard {
                 Some(parts)
             }
             _ => {
-                let mut of_the_same = host.clone();
-                let protected = of_the_same.protect(&plain)?;
+                let protected = host.protect(&plain)?;
                 let changed = altered(&protected, change);
                 let same = |a: &Command<'_>, b: &Command<'_>| {
                     (a.instruction, a.p1, a.p2, a.data) == (b.instruction, b.p1, b.p2, b.data)
@@ -347,83 +347,77 @@ fn is_establishment(command: &Command<'_>) -> bool {
     command.instruction == 0x87 && command.p2 == 0x04
 }
 
-/// The plain command in one extended APDU, with room for any answer.
-fn in_one(command: &Command<'_>) -> Vec<u8> {
-    let header = [0x00, command.instruction, command.p1, command.p2];
-    match u16::try_from(command.data.len()).expect("a command of the card").to_be_bytes() {
-        [0, 0] => header.to_vec(),
-        length => [&header[..], &[0x00], &length, command.data, &[0x00, 0x00]].concat(),
+/// What is looked for is found: a card that does what it must not.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::PIN;
+
+    const PRINTED: [u8; 11] = [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x09, 0x00];
+
+    fn verify(card: &mut SmallCard) -> Option<Vec<u8>> {
+        card.send_data([0x00, 0x20, 0x00, 0x80], PIN)
     }
-}
 
-/// The command in a chain of parts of so many bytes, at least 16.
-fn in_parts(protected: &[u8], length: u8) -> Vec<Vec<u8>> {
-    let command = Command::parse(protected).expect("a protected command");
-    let chunks: Vec<_> = command.data.chunks(length.max(16).into()).collect();
-    let last = chunks.len() - 1;
-    let part = |(number, chunk): (usize, &&[u8])| {
-        let class = if number < last { 0x1C } else { 0x0C };
-        let length = u8::try_from(chunk.len()).expect("at most 255");
-        [&[class, command.instruction, command.p1, command.p2, length], *chunk].concat()
-    };
-    chunks.iter().enumerate().map(part).collect()
-}
-
-/// The bytes with one of them changed, left out or added, or without their end; not the class, and not Le.
-fn altered(bytes: &[u8], change: Change) -> Vec<u8> {
-    let mut changed = bytes.to_vec();
-    let place = 1 + usize::from(change.place) % (bytes.len() - 3);
-    match change.kind % 4 {
-        0 => changed[place] ^= change.value.max(1),
-        1 => changed.truncate(place),
-        2 => changed.insert(place, change.value),
-        _ => drop(changed.remove(place)),
+    /// A card with a session, and the PIN verified in it.
+    fn card(suite: u8) -> SmallCard {
+        let mut card = SmallCard::with_secure_messaging(suite);
+        card.establish(0);
+        card.set_way(Way::Protected { part: 0 });
+        assert_eq!(verify(&mut card).unwrap(), [0x90, 0x00]);
+        card
     }
-    changed
-}
 
-/// Objects that are not what a protected command has: over these the code will be right.
-fn wrong_objects(host: &Host, data: &[u8], change: Change) -> Vec<u8> {
-    let mut padded = [data, &[0x80]].concat();
-    padded.resize(padded.len().next_multiple_of(16), 0);
-    let blocks = host.encrypted(&padded);
-    let cryptogram = |indicator: u8, blocks: &[u8]| {
-        let [high, low] = u16::try_from(blocks.len() + 1).expect("a short command").to_be_bytes();
-        [&[0x87, 0x82, high, low, indicator], blocks].concat()
-    };
-    let right = cryptogram(0x01, &blocks);
-    let expected: &[u8] = &[0x97, 0x01, 0x00];
-    match change.kind % KINDS {
-        // No padding after the indicator: 00 or 02 would be another kind of it.
-        7 => cryptogram(if change.value == 0x01 { 0x02 } else { change.value }, &blocks),
-        // No whole blocks, or none.
-        8 => match usize::from(change.place) % blocks.len() {
-            whole if whole % 16 == 0 => cryptogram(0x01, &[]),
-            part => cryptogram(0x01, &blocks[..part]),
-        },
-        9 => match change.value {
-            0 => [&right[..], &[0x97, 0x00]].concat(),
-            value => [&right[..], &[0x97, 0x01, value]].concat(),
-        },
-        10 => [expected, &right].concat(),
-        11 => {
-            let stranger =
-                [if matches!(change.value, 0x87 | 0x97 | 0x8E) { 0x85 } else { change.value }, 0x00];
-            let all: [&[u8]; 3] = [&right, expected, &stranger];
-            let first = usize::from(change.place) % 3;
-            [all[first], all[(first + 1) % 3], all[(first + 2) % 3]].concat()
+    fn protected(card: &mut SmallCard, command: &[u8]) -> Vec<u8> {
+        card.secure().host.as_mut().unwrap().protect(command).unwrap()
+    }
+
+    #[test]
+    fn what_a_card_may_do_is_no_finding() {
+        for suite in 0..2 {
+            let mut card = card(suite);
+            assert_eq!(card.send(&PRINTED).unwrap().len(), 14);
+            card.set_way(Way::Changed(Change { kind: 0, place: 20, value: 1 }));
+            assert_eq!(card.send(&PRINTED).unwrap(), [0x69, 0x88]);
+            card.set_way(Way::Protected { part: 0 });
+            assert_eq!(card.send(&PRINTED).unwrap(), [0x69, 0x82]);
+            card.finish();
         }
-        // Blocks that end in no padding.
-        _ => cryptogram(0x01, &host.encrypted(&[0xFF; 32])),
     }
-}
 
-/// The command with so many bytes of its code: not eight.
-fn with_code_of(protected: &[u8], length: u8) -> Vec<u8> {
-    let command = Command::parse(protected).expect("a protected command");
-    let (objects, code) = command.data.split_at(command.data.len() - 8);
-    let length = if length % 16 == 8 { 0 } else { length % 16 };
-    let code: Vec<u8> = code.iter().copied().cycle().take(length.into()).collect();
-    let header = [0x0C, command.instruction, command.p1, command.p2];
-    wrapped(header, &[&objects[..objects.len() - 1], &[length], &code].concat()).expect("a short command")
+    #[test]
+    #[should_panic(expected = "not refused")]
+    fn a_changed_command_that_is_taken() {
+        let mut card = card(0);
+        let command = protected(&mut card, &PRINTED);
+        card.must_be_refused(&[command]);
+    }
+
+    #[test]
+    #[should_panic(expected = "without a session: 9000")]
+    fn a_session_that_goes_on_after_a_change() {
+        let mut card = card(0);
+        card.end_session();
+        card.has_no_session();
+    }
+
+    #[test]
+    #[should_panic(expected = "6988 to")]
+    fn a_session_that_ends_too_early() {
+        let mut card = card(0);
+        protected(&mut card, &PRINTED);
+        card.send(&PRINTED);
+    }
+
+    #[test]
+    #[should_panic(expected = "it had to be 6982")]
+    fn an_object_without_its_pin_under_protection() {
+        let mut card = SmallCard::with_secure_messaging(0);
+        card.establish(0);
+        // The card is told the PIN, and the rules are not.
+        let verify = [&[0x00, 0x20, 0x00, 0x80, 0x08], &PIN[..]].concat();
+        card.transmit(&verify);
+        card.set_way(Way::Protected { part: 0 });
+        card.send(&PRINTED);
+    }
 }
