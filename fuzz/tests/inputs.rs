@@ -32,6 +32,11 @@ fn card_file() {
 }
 
 #[test]
+fn secure_messaging() {
+    play_all("secure_messaging");
+}
+
+#[test]
 fn tlv() {
     play_all("tlv");
 }

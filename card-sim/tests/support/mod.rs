@@ -92,11 +92,23 @@ pub(crate) fn card_with(objects: &[(ObjectTag, Vec<u8>)]) -> TestCard {
 
 /// Puts the holder's data on an empty store.
 pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>)]) {
+    personalise_with(store, objects, None);
+}
+
+/// The same, and a key for secure messaging with its certificate.
+pub(crate) fn personalise_with(
+    store: &mut impl Store,
+    objects: &[(ObjectTag, Vec<u8>)],
+    secure_messaging: Option<(PrivateKey, &[u8])>,
+) {
     let p256 = |mark| PrivateKey::ecc(AsymmetricAlgorithm::EccP256, &scalar(mark)).unwrap();
     let mut keys: Vec<_> =
         SCALARS.iter().map(|(reference, mark)| (*reference, p256(*mark), Origin::Generated)).collect();
     let retired = KeyReference::Retired(RetiredNumber::new(1).unwrap());
     keys.push((retired, p256(0x82), Origin::Imported));
+    let certificate = secure_messaging.as_ref().map(|(_, certificate)| *certificate);
+    let key = secure_messaging.map(|(key, _)| (KeyReference::SecureMessaging, key, Origin::Generated));
+    keys.extend(key);
     let objects: Vec<_> = objects.iter().map(|(tag, bytes)| (*tag, bytes.as_slice())).collect();
     Personalisation {
         profile: &profile::PIV,
@@ -104,7 +116,7 @@ pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>
         puk: ReferenceData { value: PUK, tries: 3 },
         global_pin: None,
         fingers: &[],
-        card_verifiable_certificate: None,
+        card_verifiable_certificate: certificate,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,
         objects: &objects,

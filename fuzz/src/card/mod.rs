@@ -4,6 +4,7 @@
 //! Every command goes through [`SmallCard::send`], which panics when anything happens that must not.
 
 mod crypto;
+mod secure;
 
 // The card and the flash of the card's own tests.
 #[path = "../../../card-sim/tests/support/mod.rs"]
@@ -14,7 +15,7 @@ use std::sync::LazyLock;
 use card_sim::{
     Card,
     crypto::{Crypto, RustCrypto},
-    key::{self, KeyReference, SymmetricAlgorithm, SymmetricKey},
+    key::{self, KeyReference, PrivateKey, SymmetricAlgorithm, SymmetricKey},
     platform::{Parts, Platform},
     reference::Reference,
     store::{FlashStore, MemoryFlash, Reads, Record, Store, Update, audit::audit},
@@ -29,6 +30,8 @@ use support::{
 use vreader::fuzz::Guard;
 
 pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
+use self::secure::Secure;
+pub(crate) use self::secure::{Change, KINDS, Way};
 pub(crate) use self::support::{MANAGEMENT_KEY, PIN, PUK, cut_flash::Tear};
 
 /// Pages of its flash.
@@ -37,33 +40,37 @@ const PAGES: usize = 4;
 /// Reference data of the Global PIN, which counts once a Discovery Object says so.
 pub(crate) const GLOBAL_PIN: &[u8; 8] = b"90817263";
 
-/// Its flash when it is new.
-static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut store = FlashStore::format(MemoryFlash::blank(PAGES), Reads::Memory).expect("a blank flash");
-    let objects = [
-        support::discovery(),
-        support::object(0x5F_C102, &[0x34; 59]),
-        support::object(0x5F_C109, b"\x01\x06SAMPLE"),
-        support::object(0x5F_C105, &[0x70; 700]),
-    ];
-    support::personalise(&mut store, &objects);
-    let tries = Record::RetryCounter(Reference::GlobalPin);
-    let data = [&[3], &GLOBAL_PIN[..]].concat();
-    let updates =
-        [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
-    store.commit(&updates).expect("room for a Global PIN");
-    store.image().expect("a flash in memory").to_vec()
-});
+/// A new card: its flash, and what the rules say of it.
+struct New {
+    flash: Vec<u8>,
+    model: Model,
+}
 
-/// What the rules say of it.
-static NEW_MODEL: LazyLock<Model> = LazyLock::new(|| {
-    let store = FlashStore::open(MemoryFlash::from_image(&NEW), Reads::Memory).expect("a new card");
-    Model::new(persistent(&store), ManagementKey(MANAGEMENT_KEY))
-});
+static NEW: LazyLock<New> = LazyLock::new(|| New::with(None));
+
+impl New {
+    fn with(secure_messaging: Option<(PrivateKey, &[u8])>) -> Self {
+        let mut store = FlashStore::format(MemoryFlash::blank(PAGES), Reads::Memory).expect("a blank flash");
+        let objects = [
+            support::discovery(),
+            support::object(0x5F_C102, &[0x34; 59]),
+            support::object(0x5F_C109, b"\x01\x06SAMPLE"),
+            support::object(0x5F_C105, &[0x70; 700]),
+        ];
+        support::personalise_with(&mut store, &objects, secure_messaging);
+        let tries = Record::RetryCounter(Reference::GlobalPin);
+        let data = [&[3], &GLOBAL_PIN[..]].concat();
+        let updates =
+            [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
+        store.commit(&updates).expect("room for a Global PIN");
+        let model = Model::new(persistent(&store), ManagementKey(MANAGEMENT_KEY));
+        Self { flash: store.image().expect("a flash in memory").to_vec(), model }
+    }
+}
 
 /// A new card's flash.
 pub(crate) fn new_flash() -> &'static [u8] {
-    &NEW
+    &NEW.flash
 }
 
 type SmallPlatform = Parts<ChaCha20Rng, FlashStore<CutFlash>, FuzzCrypto>;
@@ -81,31 +88,46 @@ pub(crate) struct SmallCard {
     opened: u8,
     /// Commands that it was sent.
     pub(crate) commands: u64,
+    /// The host's half of secure messaging, for a card that has it.
+    secure: Option<Secure>,
 }
 
 impl SmallCard {
     /// A new card.
     pub(crate) fn new(arithmetic: Arithmetic) -> Self {
-        let (mut card, power) = open(&NEW, arithmetic, 0);
-        let guard = Guard::new(&card.platform().parts().store);
-        let model = NEW_MODEL.clone();
-        Self { card, power, guard, model, cut: false, arithmetic, opened: 0, commands: 0 }
+        Self::of(&NEW, arithmetic, None)
     }
 
-    /// Sends a command; the answer with its status word, or nothing if the power failed.
+    fn of(new: &New, arithmetic: Arithmetic, secure: Option<Secure>) -> Self {
+        let (mut card, power) = open(&new.flash, arithmetic, 0);
+        let guard = Guard::new(&card.platform().parts().store);
+        let model = new.model.clone();
+        Self { card, power, guard, model, cut: false, arithmetic, opened: 0, commands: 0, secure }
+    }
+
+    /// Sends a command, protected if the next ones are to be; the answer with its status word, or nothing if the power
+    /// failed.
     ///
     /// # Panics
     /// When something happens that must not.
     pub(crate) fn send(&mut self, command: &[u8]) -> Option<Vec<u8>> {
-        self.commands += 1;
+        if self.secure.is_some() { self.send_with_a_session(command) } else { self.send_plain(command) }
+    }
+
+    fn send_plain(&mut self, command: &[u8]) -> Option<Vec<u8>> {
         let cut_states = if self.cut { self.model.after_power_cut(command) } else { Vec::new() };
-        let response = self.card.transmit(command);
-        let (data, status) = (response.data.to_vec(), response.status.to_u16());
+        let (data, status) = self.transmit(command);
         if self.power.is_off() {
             self.reopen_as_one_of(&cut_states, command);
             return None;
         }
         Some(self.judged(command, &data, status))
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> (Vec<u8>, u16) {
+        self.commands += 1;
+        let response = self.card.transmit(command);
+        (response.data.to_vec(), response.status.to_u16())
     }
 
     /// The answer, if a card may answer so.
@@ -127,6 +149,7 @@ impl SmallCard {
     pub(crate) fn reset(&mut self) {
         self.card.reset();
         self.model.reset();
+        self.end_session();
     }
 
     /// Off and on.
@@ -134,6 +157,7 @@ impl SmallCard {
         self.card.power_off();
         self.card.power_on();
         self.model.reset();
+        self.end_session();
     }
 
     /// The power fails when so many words have been written or pages erased.
@@ -154,6 +178,7 @@ impl SmallCard {
         let medium = self.power.medium();
         (self.card, self.power) = open(&medium, self.arithmetic, self.opened);
         self.cut = false;
+        self.end_session();
         let store = &self.card.platform().parts().store;
         let judged = self.guard.power_failed(store, command);
         judged.unwrap_or_else(|finding| panic!("{finding}: power cut in {command:02X?}"));

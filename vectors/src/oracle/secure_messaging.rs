@@ -36,18 +36,17 @@ pub fn request(algorithm: u8, point: &[u8]) -> Option<Vec<u8>> {
 impl Host {
     /// The session that the card's answer to [`request`] made; `None` unless the card proves its key.
     pub fn established(algorithm: u8, scalar: &[u8], point: &[u8], answer: &[u8]) -> Option<Self> {
-        let (identifier, nonce_length, key_length) = match algorithm {
-            0x27 => (0x09, 16, 16),
-            0x2E => (0x0D, 24, 32),
-            _ => return None,
-        };
-        let contents = value(value(answer, 0x7C)?, 0x82)?;
-        let (control, rest) = contents.split_first()?;
-        let (nonce, rest) = rest.split_at_checked(nonce_length)?;
-        let (cryptogram, certificate) = rest.split_at_checked(16)?;
+        let certificate = proof(algorithm, answer)?.3;
+        let z = ecdh(card_point(certificate, point.len())?, scalar)?;
+        Self::established_with(algorithm, &z, point, answer)
+    }
+
+    /// The same with the secret that the two keys share.
+    pub fn established_with(algorithm: u8, z: &[u8], point: &[u8], answer: &[u8]) -> Option<Self> {
+        let (identifier, key_length) = if algorithm == 0x27 { (0x09, 16) } else { (0x0D, 32) };
+        let (control, nonce, cryptogram, certificate) = proof(algorithm, answer)?;
         let card_id = Sha256::digest(certificate);
         let card_id = card_id.get(..8)?;
-        let z = ecdh(card_point(certificate, point.len())?, scalar)?;
         let coordinates = point.get(1..)?;
         let nonce_length = u8::try_from(nonce.len()).ok()?;
         let information = [
@@ -59,12 +58,12 @@ impl Host {
             card_id,
             &[nonce_length],
             nonce,
-            &[0x01, *control],
+            &[0x01, control],
         ]
         .concat();
         let keys: Vec<u8> = (1..=3_u32)
             .flat_map(|round| {
-                let input = [&round.to_be_bytes()[..], &z, &information].concat();
+                let input = [&round.to_be_bytes()[..], z, &information].concat();
                 if algorithm == 0x27 {
                     Sha256::digest(input).to_vec()
                 } else {
@@ -74,7 +73,7 @@ impl Host {
             .collect();
         let mut keys = keys.chunks_exact(key_length).map(<[u8]>::to_vec);
         let expected = code(&keys.next()?, &[b"KC_1_V", card_id, &ID, coordinates].concat());
-        (*control == 0 && expected == *cryptogram).then_some(())?;
+        (control == 0 && expected == *cryptogram).then_some(())?;
         Some(Self {
             code_key: keys.next()?,
             encryption_key: keys.next()?,
@@ -152,6 +151,20 @@ impl Host {
         counter[0] |= top;
         encrypt(&self.encryption_key, counter)
     }
+}
+
+/// The card's control byte, nonce, cryptogram and certificate.
+fn proof(algorithm: u8, answer: &[u8]) -> Option<(u8, &[u8], &[u8; 16], &[u8])> {
+    let nonce_length = match algorithm {
+        0x27 => 16,
+        0x2E => 24,
+        _ => return None,
+    };
+    let contents = value(value(answer, 0x7C)?, 0x82)?;
+    let (control, rest) = contents.split_first()?;
+    let (nonce, rest) = rest.split_at_checked(nonce_length)?;
+    let (cryptogram, certificate) = rest.split_first_chunk()?;
+    Some((*control, nonce, cryptogram, certificate))
 }
 
 /// The objects of a protected command as its data field.
