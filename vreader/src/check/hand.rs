@@ -51,7 +51,11 @@ pub enum CheckError {
 }
 
 fn tries(status: u16) -> String {
-    if status & 0xFFF0 == 0x63C0 { format!("; tries left: {}", status & 0xF) } else { String::new() }
+    match status {
+        0x6982 => "; a card in a contactless reader takes no PIN in plain".to_owned(),
+        status if status & 0xFFF0 == 0x63C0 => format!("; tries left: {}", status & 0xF),
+        _ => String::new(),
+    }
 }
 
 /// Where cards to check come from.

@@ -92,7 +92,8 @@ fn a_card_in_a_reader_comes_out_clean_with_more_or_less_known() {
     };
     assert_eq!(
         reason(&nothing, "9.1.1.1"),
-        "Cardholder Fingerprints cannot be read without the PIN; give it with --pin"
+        "Cardholder Fingerprints cannot be read without the PIN, or not through this interface; \
+         give the PIN with --pin"
     );
     assert_eq!(reason(&pin, "05.19"), "it changes the card; --destructive allows that to a card in a reader");
     assert!(reason(&everything, "05.12Ac").contains("contactless"));
