@@ -79,7 +79,7 @@ use crate::{
     attach::pcsc::RemoteCard,
     emulated::EmulatedError,
     image::FileStore,
-    issue::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date},
+    issue::{DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date},
     random,
 };
 
@@ -94,6 +94,8 @@ pub struct Options {
     pub pin: Option<Zeroizing<String>>,
     /// The PUK. For a card file, [`DEFAULT_PUK`] is taken if there is none.
     pub puk: Option<Zeroizing<String>>,
+    /// The Global PIN. For a card file, [`DEFAULT_GLOBAL_PIN`] is tried if there is none.
+    pub global_pin: Option<Zeroizing<String>>,
     /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is taken if there is none.
     pub management_key: Option<Zeroizing<Vec<u8>>>,
     /// Whether a card in a reader may be worn out: PIN and PUK blocked, a key and an object replaced.
@@ -103,7 +105,15 @@ pub struct Options {
 impl Options {
     /// For a day, with nothing else known or allowed.
     pub fn on(now: Date) -> Self {
-        Self { now, authorities: Vec::new(), pin: None, puk: None, management_key: None, destructive: false }
+        Self {
+            now,
+            authorities: Vec::new(),
+            pin: None,
+            puk: None,
+            global_pin: None,
+            management_key: None,
+            destructive: false,
+        }
     }
 }
 
@@ -114,13 +124,18 @@ pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> 
     let mut source = Source::Image(image);
     let pin = match &options.pin {
         Some(pin) => Some(padded(pin)?),
-        None => default_pin(&mut source)?,
+        None => default_pin(&mut source, 0x80, DEFAULT_PIN)?,
+    };
+    let global_pin = match &options.global_pin {
+        Some(pin) => Some(padded(pin)?),
+        None => default_pin(&mut source, 0x00, DEFAULT_GLOBAL_PIN)?,
     };
     let puk = options.puk.as_deref().map_or(DEFAULT_PUK, String::as_str);
     let management_key = options.management_key.clone();
     let secrets = Secrets {
         pin,
         puk: Some(puk_bytes(puk)?),
+        global_pin,
         management_key: management_key.or_else(|| Some(Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec()))),
     };
     check_source(&mut source, &secrets, true, options)
@@ -131,6 +146,7 @@ pub fn check_reader(socket: &Path, reader: &str, options: &Options) -> Result<Re
     let secrets = Secrets {
         pin: options.pin.as_deref().map(|pin| padded(pin)).transpose()?,
         puk: options.puk.as_deref().map(|puk| puk_bytes(puk)).transpose()?,
+        global_pin: options.global_pin.as_deref().map(|pin| padded(pin)).transpose()?,
         management_key: options.management_key.clone(),
     };
     let mut card = RemoteCard::connect(socket, reader)?;
@@ -161,12 +177,16 @@ fn check_source(
     Ok(Report::new(options.now, rows))
 }
 
-/// The PIN that cards of `vreader card new` have, if this one has it.
-fn default_pin(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
-    let pin = padded(DEFAULT_PIN)?;
+/// The PIN that cards of `vreader card new` have under this key reference, if this one has it.
+fn default_pin(
+    source: &mut Source,
+    reference: u8,
+    pin: &str,
+) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let pin = padded(pin)?;
     let mut card = source.card(Interface::Contact)?;
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
-    let right = card.send(VERIFY_PIN, &*pin)?.is_success();
+    let right = card.send([0x00, 0x20, 0x00, reference], &*pin)?.is_success();
     Ok(right.then_some(pin))
 }
 

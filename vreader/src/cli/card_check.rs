@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// The PUK [default: none for readers, 12345678 for card files]
     #[arg(long)]
     puk: Option<String>,
+    /// The Global PIN [default: none for readers, 777777 for card files]
+    #[arg(long, value_name = "DIGITS")]
+    global_pin: Option<String>,
     /// The card management key in hex [default: none for readers, that of `vreader card new` for card files]
     #[arg(long, value_name = "HEX")]
     management_key: Option<String>,
@@ -105,6 +108,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     Ok(Options {
         pin: secret(&arguments.pin),
         puk: secret(&arguments.puk),
+        global_pin: secret(&arguments.global_pin),
         management_key: management_key.map(Zeroizing::new),
         destructive: arguments.destructive,
         authorities: arguments.authority.iter().map(|path| authority(path)).collect::<Result<_, _>>()?,

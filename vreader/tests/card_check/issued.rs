@@ -2,12 +2,12 @@
 
 use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
 use vreader::{
-    check::Report,
+    check::{Outcome, Report},
     issue::{Features, GlobalPin, Request, SecureMessaging, VirtualContact},
 };
 use zeroize::Zeroizing;
 
-use crate::support::{assert_clean, check_card, failed, issue_card, options};
+use crate::support::{assert_clean, check_card, failed, issue_card, options, outcome};
 
 /// Every way to have secure messaging and the virtual contact interface.
 fn secure_features(suites: &[CipherSuite]) -> Vec<Features> {
@@ -50,10 +50,11 @@ fn clean(algorithm: AsymmetricAlgorithm, suites: &[CipherSuite]) {
         for global_pin in global_pins() {
             let retired_keys = if cards % 2 == 0 { 0 } else { 2 };
             let features = Features { global_pin, retired_keys, ..features.clone() };
-            let name = name(algorithm, &features);
+            let (name, global) = (name(algorithm, &features), features.global_pin.is_some());
             let report = report(algorithm, features);
             assert_clean(&report, &name);
             assert!(report.counts.passed > 390, "{name}: {:?}", report.counts);
+            assert_eq!(*outcome(&report, "05.16") == Outcome::Passed, global, "{name}");
             cards += 1;
         }
     }

@@ -195,7 +195,7 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     (
         "unknown algorithms are bad data",
         |card, command| (command[1] == 0x87).then(|| instead(card, command, 0x6A86, 0x6A80)),
-        &["05.36a", "05.36b", "05.42-R4a"],
+        &["05.36a", "05.36b", "05.42-R4a", "03.01"],
     ),
     (
         "everybody may write",
@@ -372,6 +372,13 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
             (command[1] == 0x87 && command[3] == 0x04).then(|| instead(card, command, 0x6A80, 0x9000))
         },
         &["05.42-R4b"],
+    ),
+    (
+        "every algorithm is known",
+        |card, command| {
+            (command[1] == 0x87 && command[2] == 0x05).then(|| instead(card, command, 0x6A86, 0x6A80))
+        },
+        &["03.01"],
     ),
 ];
 

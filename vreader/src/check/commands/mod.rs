@@ -9,6 +9,7 @@
 
 mod authenticate;
 mod change;
+mod other;
 mod read;
 mod secure;
 mod select;
@@ -34,6 +35,7 @@ use crate::{issue::Date, sm::transport::Answer};
 pub(super) struct Secrets {
     pub(super) pin: Option<Zeroizing<[u8; 8]>>,
     pub(super) puk: Option<Zeroizing<[u8; 8]>>,
+    pub(super) global_pin: Option<Zeroizing<[u8; 8]>>,
     pub(super) management_key: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct Secrets {
 enum Need {
     Pin,
     Puk,
+    GlobalPin,
     ManagementKey,
     /// To change the card.
     Change,
@@ -129,9 +132,18 @@ pub(super) fn rows_without_card() -> Vec<RowReport> {
 }
 
 fn assertions() -> impl Iterator<Item = &'static Assertion> {
-    [select::ROWS, read::ROWS, verify::ROWS, change::ROWS, authenticate::ROWS, write::ROWS, secure::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        select::ROWS,
+        read::ROWS,
+        verify::ROWS,
+        change::ROWS,
+        authenticate::ROWS,
+        write::ROWS,
+        secure::ROWS,
+        other::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the assertion needs and the check does not have, in words.
@@ -146,6 +158,10 @@ fn missing(
         Some(match need {
             Need::Pin if secrets.pin.is_none() => "it needs the PIN; give it with --pin",
             Need::Puk if secrets.puk.is_none() => "it needs the PUK; give it with --puk",
+            Need::GlobalPin if evidence.global_pin == Some(0x6A88) => "the card has no Global PIN",
+            Need::GlobalPin if secrets.global_pin.is_none() => {
+                "it needs the Global PIN; give it with --global-pin"
+            }
             Need::ManagementKey if secrets.management_key.is_none() => {
                 "it needs the card management key; give it with --management-key"
             }
