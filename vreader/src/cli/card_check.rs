@@ -21,15 +21,14 @@ use super::{Failure, complain, print, print_json};
 /// Where pcscd listens, if the environment names no other socket.
 const PCSCD: &str = "/run/pcscd/pcscd.comm";
 
-/// Checks a card by SP 800-85B (data, signatures, certificates) and SP 800-85A-4 (commands), row by row.
-///
-/// A card file stays as it is: its card is copied in memory. A card in a reader is reset between rows, and gets only
-/// commands that change nothing.
-/// Exit status: 0 no row failed, 1 some did, 2 the card could not be checked.
+/// The rows, and what they are judged by, are described in [`vreader::check`].
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vreader card check my.card\n  vreader card check --reader 'vreader 00 00' --pin 123456 --junit report.xml\n\n\
-    Readers are those of the world of `vreader run`, or of pcscd: PCSCLITE_CSOCK_NAME decides."
+    The card is checked by SP 800-85B (data, signatures, certificates) and SP 800-85A-4 (commands), row by row. A card\n\
+    file stays as it is: its card is copied in memory. A card in a reader is reset between rows, and gets only commands\n\
+    that change nothing. Readers are those of the world of `vreader run`, or of pcscd: PCSCLITE_CSOCK_NAME decides.\n\n\
+    Exit status: 0 no row failed, 1 some did, 2 the card could not be checked."
 )]
 pub(super) struct Arguments {
     /// A card file
