@@ -92,11 +92,11 @@ pub struct Options {
     pub authorities: Vec<SubjectPublicKeyInfoOwned>,
     /// The PIN. For a card file, [`DEFAULT_PIN`] is tried if there is none.
     pub pin: Option<Zeroizing<String>>,
-    /// The PUK. For a card file, [`DEFAULT_PUK`] is taken if there is none.
+    /// The PUK. For a card file, [`DEFAULT_PUK`] is tried if there is none.
     pub puk: Option<Zeroizing<String>>,
     /// The Global PIN. For a card file, [`DEFAULT_GLOBAL_PIN`] is tried if there is none.
     pub global_pin: Option<Zeroizing<String>>,
-    /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is taken if there is none.
+    /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is tried if there is none.
     pub management_key: Option<Zeroizing<Vec<u8>>>,
     /// Whether a card in a reader may be worn out: PIN and PUK blocked, a key and an object replaced.
     pub destructive: bool,
@@ -130,14 +130,15 @@ pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> 
         Some(pin) => Some(padded(pin)?),
         None => default_pin(&mut source, 0x00, DEFAULT_GLOBAL_PIN)?,
     };
-    let puk = options.puk.as_deref().map_or(DEFAULT_PUK, String::as_str);
-    let management_key = options.management_key.clone();
-    let secrets = Secrets {
-        pin,
-        puk: Some(puk_bytes(puk)?),
-        global_pin,
-        management_key: management_key.or_else(|| Some(Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec()))),
+    let puk = match &options.puk {
+        Some(puk) => Some(puk_bytes(puk)?),
+        None => default_puk(&mut source)?,
     };
+    let management_key = match &options.management_key {
+        Some(key) => Some(key.clone()),
+        None => default_management_key(&mut source)?,
+    };
+    let secrets = Secrets { pin, puk, global_pin, management_key };
     check_source(&mut source, &secrets, true, options)
 }
 
@@ -188,6 +189,24 @@ fn default_pin(
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
     let right = card.send([0x00, 0x20, 0x00, reference], &*pin)?.is_success();
     Ok(right.then_some(pin))
+}
+
+/// The PUK that cards of `vreader card new` have, if this one has it: it resets the PIN of a copy.
+fn default_puk(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let puk = puk_bytes(DEFAULT_PUK)?;
+    let mut card = source.card(Interface::Contact)?;
+    card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
+    let data = Zeroizing::new([&puk[..], &padded(DEFAULT_PIN)?[..]].concat());
+    let right = card.send([0x00, 0x2C, 0x00, 0x80], &data)?.is_success();
+    Ok(right.then_some(puk))
+}
+
+/// The card management key that cards of `vreader card new` have, if this one has it.
+fn default_management_key(source: &mut Source) -> Result<Option<Zeroizing<Vec<u8>>>, CheckError> {
+    let key = Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec());
+    let secrets = Secrets { management_key: Some(key.clone()), ..Secrets::default() };
+    let right = commands::takes_management_key(source, &secrets)?;
+    Ok(right.then_some(key))
 }
 
 /// A wrong PIN must not be what blocks somebody's card.

@@ -1,8 +1,11 @@
 //! Our own cards come out clean, in every combination of what can be issued.
 
-use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
+use card_sim::{
+    key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
+    sm::CipherSuite,
+};
 use vreader::{
-    check::{Outcome, Report},
+    check::{Options, Outcome, Report},
     issue::{Features, GlobalPin, Request, SecureMessaging, VirtualContact},
 };
 use zeroize::Zeroizing;
@@ -100,4 +103,34 @@ fn rsa_cards() {
 fn rsa_4096_is_no_algorithm_of_the_standard() {
     let report = report(AsymmetricAlgorithm::Rsa4096, Features::default());
     assert_eq!(failed(&report), ["11.1.1.3", "11.2.1.3", "11.3.1.3", "11.4.1.3"], "{report}");
+}
+
+/// Secrets that are not the samples: what needs them does not apply until they are given.
+#[test]
+fn cards_with_secrets_of_their_own() {
+    let key = [0x5A; 32];
+    let request = Request {
+        seed: Some(6),
+        pin: Zeroizing::new("654321".to_owned()),
+        puk: Zeroizing::new("letMEin!".to_owned()),
+        management_key: SymmetricKey::new(SymmetricAlgorithm::Aes256, &key).unwrap(),
+        ..Request::default()
+    };
+    let card = issue_card(&request);
+    let unknown = check_card(&card, &options());
+    assert_clean(&unknown, "with secrets that are not known");
+    for id in ["9.1.1.1", "05.14", "05.30", "05.34f"] {
+        assert!(matches!(outcome(&unknown, id), Outcome::NotApplicable { .. }), "{id}");
+    }
+    let known = Options {
+        pin: Some(request.pin.clone()),
+        puk: Some(request.puk.clone()),
+        management_key: Some(Zeroizing::new(key.to_vec())),
+        ..options()
+    };
+    let known = check_card(&card, &known);
+    assert_clean(&known, "with secrets that are known");
+    for id in ["9.1.1.1", "05.14", "05.30", "05.34f"] {
+        assert_eq!(*outcome(&known, id), Outcome::Passed, "{id}");
+    }
 }

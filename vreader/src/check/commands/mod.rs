@@ -28,7 +28,7 @@ use super::{
     policy::{PinPolicy, pin_policy},
     report::{Part, RowReport},
 };
-use crate::{issue::Date, sm::transport::Answer};
+use crate::{emulated::EmulatedError, issue::Date, random, sm::transport::Answer};
 
 /// What the check knows of a card's secrets.
 #[derive(Default)]
@@ -196,6 +196,18 @@ fn run(
     }
 }
 
+/// Whether the card takes orders from who has this card management key.
+pub(super) fn takes_management_key(source: &mut Source, secrets: &Secrets) -> Result<bool, CheckError> {
+    let mut rng = random::from_system().map_err(EmulatedError::from)?;
+    let card = source.card(Interface::Contact)?;
+    let mut trial = Trial { card, secrets, evidence: &Evidence::default(), rng: &mut rng };
+    match trial.select(&PIV).and_then(|_| authenticate::administrate(&mut trial)) {
+        Ok(()) => Ok(true),
+        Err(Stop::Miss(_)) => Ok(false),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
 /// An assertion on its way.
 struct Trial<'a> {
     card: Hand<'a>,
@@ -357,7 +369,6 @@ mod tests {
         crypto::DefaultCrypto,
         emulated::EmulatedCard,
         issue::{Features, Request, SecureMessaging, VirtualContact, issue},
-        random,
     };
 
     #[test]
