@@ -45,6 +45,9 @@ pub enum CheckError {
     /// A PIN or PUK has a form that no card takes.
     #[error("{0} is malformed: a PIN has 6 to 8 digits, a PUK 8 characters")]
     Malformed(&'static str),
+    /// A secret was given and is wrong.
+    #[error("the card does not take {0} that was given; give the right one, or none")]
+    Wrong(&'static str),
     /// The copy in memory cannot be read.
     #[error("the copy of the card in memory cannot be opened")]
     Copy,

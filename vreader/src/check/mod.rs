@@ -130,14 +130,16 @@ pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> 
         Some(pin) => Some(padded(pin)?),
         None => default_pin(&mut source, 0x00, DEFAULT_GLOBAL_PIN)?,
     };
-    let puk = match &options.puk {
-        Some(puk) => Some(puk_bytes(puk)?),
-        None => default_puk(&mut source)?,
-    };
-    let management_key = match &options.management_key {
-        Some(key) => Some(key.clone()),
-        None => default_management_key(&mut source)?,
-    };
+    let puk = options.puk.as_deref().map_or(DEFAULT_PUK, String::as_str);
+    let puk = right_puk(&mut source, puk)?;
+    if options.puk.is_some() && puk.is_none() {
+        return Err(CheckError::Wrong("the PUK"));
+    }
+    let key = options.management_key.as_deref().map_or(&DEFAULT_MANAGEMENT_KEY[..], Vec::as_slice);
+    let management_key = right_management_key(&mut source, key)?;
+    if options.management_key.is_some() && management_key.is_none() {
+        return Err(CheckError::Wrong("the card management key"));
+    }
     let secrets = Secrets { pin, puk, global_pin, management_key };
     check_source(&mut source, &secrets, true, options)
 }
@@ -191,9 +193,9 @@ fn default_pin(
     Ok(right.then_some(pin))
 }
 
-/// The PUK that cards of `vreader card new` have, if this one has it: it resets the PIN of a copy.
-fn default_puk(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
-    let puk = puk_bytes(DEFAULT_PUK)?;
+/// The PUK, if it is right: it resets the PIN of a copy.
+fn right_puk(source: &mut Source, puk: &str) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let puk = puk_bytes(puk)?;
     let mut card = source.card(Interface::Contact)?;
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
     let data = Zeroizing::new([&puk[..], &padded(DEFAULT_PIN)?[..]].concat());
@@ -201,9 +203,9 @@ fn default_puk(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckE
     Ok(right.then_some(puk))
 }
 
-/// The card management key that cards of `vreader card new` have, if this one has it.
-fn default_management_key(source: &mut Source) -> Result<Option<Zeroizing<Vec<u8>>>, CheckError> {
-    let key = Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec());
+/// The card management key, if it is right.
+fn right_management_key(source: &mut Source, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CheckError> {
+    let key = Zeroizing::new(key.to_vec());
     let secrets = Secrets { management_key: Some(key.clone()), ..Secrets::default() };
     let right = commands::takes_management_key(source, &secrets)?;
     Ok(right.then_some(key))
