@@ -213,6 +213,8 @@ fn right_management_key(source: &mut Source, key: &[u8]) -> Result<Option<Zeroiz
 
 /// A wrong PIN must not be what blocks somebody's card.
 fn not_the_last_try(card: &mut Hand<'_>) -> Result<(), CheckError> {
+    // A PIN that somebody has verified would not tell its tries.
+    card.reset()?;
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
     let status = card.send(VERIFY_PIN, &[])?.status;
     if status == 0x63C1 { Err(CheckError::LastTry) } else { Ok(()) }

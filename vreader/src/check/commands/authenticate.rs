@@ -86,7 +86,8 @@ pub(super) const ROWS: &[Assertion] = &[
         id: "05.34g",
         about: ABOUT,
         text: "A wrong answer to the challenge is refused",
-        needs: &[],
+        // Some cards count wrong answers.
+        needs: &[Need::Change],
         run: wrong_proof,
     },
     Assertion {
