@@ -21,8 +21,11 @@
 //! |---|---|---|---|
 //! | 8.x.0.2 BERTLV.2 | tags of three bytes | Discovery and BIT group have their own | their tags are `7E` and `7F61` |
 //! | 8.x.1 73-4.56 | table of one revision | elements of revisions 4 and 5 | cards of both are in use |
+//! | 8.6.1.2 73-4.25 | the text of a row about minutiae | the element `BC` is there | the assertion is the container's |
+//! | 8.12 to 8.17, 9.5.1, 9.6.2, 9.7, 11.5, 11.6 | headings and placeholders | judged | SP 800-73-5, SP 800-76-2 say what is right |
 //! | 9.2, 9.3 | assertion and text of different rows | the text | the table has slipped by a row |
 //! | 9.4.2.0.1 | "value A" | a header of INCITS 378 | no value is named |
+//! | 10.4.2.8 CMS.14 | the signature | the hash of the content too | no row of its own asks for it |
 //! | 10.4.2.2 CMS.18 | version 1 | 1 or 3 | NIST and GSA write 3, as RFC 5652 says |
 //! | 9.4.2.0.1, 9.4.2.1 | view number 0 | or the number of the view in the record | golden ICAM cards count through |
 //! | CMS.13 | rsaEncryption with NULL | or without parameters | golden ICAM cards leave it out; RFC 4055, 2.1 |
