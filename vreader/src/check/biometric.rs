@@ -65,7 +65,7 @@ impl<'a> Biometric<'a> {
     }
 
     fn record_fits(&self) -> Check {
-        let rest = self.whole.len().saturating_sub(HEADER + self.signature_length);
+        let rest = self.whole.len().saturating_sub(HEADER.saturating_add(self.signature_length));
         must(
             self.record_length == rest,
             &format!("a record of {} bytes, as the header says", self.record_length),
@@ -74,7 +74,7 @@ impl<'a> Biometric<'a> {
     }
 
     fn signature_fits(&self) -> Check {
-        let rest = self.whole.len().saturating_sub(HEADER + self.record_length);
+        let rest = self.whole.len().saturating_sub(HEADER.saturating_add(self.record_length));
         must(
             self.signature_length == rest,
             &format!("a signature of {} bytes, as the header says", self.signature_length),
@@ -83,7 +83,7 @@ impl<'a> Biometric<'a> {
     }
 
     fn sum_fits(&self) -> Check {
-        let sum = HEADER + self.record_length + self.signature_length;
+        let sum = HEADER.saturating_add(self.record_length).saturating_add(self.signature_length);
         must(sum == self.whole.len(), "header, record and signature, and nothing else", || {
             format!("{sum} bytes of them in {} bytes", self.whole.len())
         })

@@ -168,7 +168,10 @@ pub(super) fn row(atom: &str, id: &str, tag: u32, subject: &Subject<'_>) -> Chec
         "PKIX.30" => are_http(&profile.addresses(oid::ACCESS_CA_ISSUERS)?),
         "PKIX.31" => are_http(&profile.revocation_lists()?),
         "PKIX.25" => end_with(".p7c", &profile.addresses(oid::ACCESS_CA_ISSUERS)?),
-        "PKIX.24" => end_with(".crl", &profile.revocation_lists()?),
+        "PKIX.24" => match profile.revocation_lists() {
+            Ok(lists) => end_with(".crl", &lists),
+            Err(_) => not_applicable("the certificate has no cRLDistributionPoints; its own row says it"),
+        },
         "PKIX.10" => interim(&certificate, subject),
         "PKIX.11" => proof(tag, subject),
         "PKIX.12" => fascn(&profile, subject),

@@ -75,9 +75,9 @@ impl<'a> Subject<'a> {
         match self.evidence.objects.get(&tag) {
             None => not_applicable(format!("{name} is not among the objects that were given")),
             Some(Found::Refused(0x6A82)) => not_applicable(format!("the card has no {name}")),
-            Some(Found::Refused(0x6982)) => {
-                not_applicable(format!("{name} cannot be read without the PIN; give it with --pin"))
-            }
+            Some(Found::Refused(0x6982)) => not_applicable(format!(
+                "{name} cannot be read without the PIN, or not through this interface; give the PIN with --pin"
+            )),
             Some(Found::Refused(status)) => not_applicable(format!("{name} was refused with {status:04X}")),
             Some(Found::Object(object)) if is_empty(object) => {
                 not_applicable(format!("the container of {name} is empty"))

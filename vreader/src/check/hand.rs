@@ -45,13 +45,20 @@ pub enum CheckError {
     /// A PIN or PUK has a form that no card takes.
     #[error("{0} is malformed: a PIN has 6 to 8 digits, a PUK 8 characters")]
     Malformed(&'static str),
+    /// A secret was given and is wrong.
+    #[error("the card does not take {0} that was given; give the right one, or none")]
+    Wrong(&'static str),
     /// The copy in memory cannot be read.
     #[error("the copy of the card in memory cannot be opened")]
     Copy,
 }
 
 fn tries(status: u16) -> String {
-    if status & 0xFFF0 == 0x63C0 { format!("; tries left: {}", status & 0xF) } else { String::new() }
+    match status {
+        0x6982 => "; a card in a contactless reader takes no PIN in plain".to_owned(),
+        status if status & 0xFFF0 == 0x63C0 => format!("; tries left: {}", status & 0xF),
+        _ => String::new(),
+    }
 }
 
 /// Where cards to check come from.

@@ -21,8 +21,11 @@
 //! |---|---|---|---|
 //! | 8.x.0.2 BERTLV.2 | tags of three bytes | Discovery and BIT group have their own | their tags are `7E` and `7F61` |
 //! | 8.x.1 73-4.56 | table of one revision | elements of revisions 4 and 5 | cards of both are in use |
+//! | 8.6.1.2 73-4.25 | the text of a row about minutiae | the element `BC` is there | the assertion is the container's |
+//! | 8.12 to 8.17, 9.5.1, 9.6.2, 9.7, 11.5, 11.6 | headings and placeholders | judged | SP 800-73-5, SP 800-76-2 say what is right |
 //! | 9.2, 9.3 | assertion and text of different rows | the text | the table has slipped by a row |
 //! | 9.4.2.0.1 | "value A" | a header of INCITS 378 | no value is named |
+//! | 10.4.2.8 CMS.14 | the signature | the hash of the content too | no row of its own asks for it |
 //! | 10.4.2.2 CMS.18 | version 1 | 1 or 3 | NIST and GSA write 3, as RFC 5652 says |
 //! | 9.4.2.0.1, 9.4.2.1 | view number 0 | or the number of the view in the record | golden ICAM cards count through |
 //! | CMS.13 | rsaEncryption with NULL | or without parameters | golden ICAM cards leave it out; RFC 4055, 2.1 |
@@ -79,7 +82,7 @@ use crate::{
     attach::pcsc::RemoteCard,
     emulated::EmulatedError,
     image::FileStore,
-    issue::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date},
+    issue::{DEFAULT_GLOBAL_PIN, DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK, Date},
     random,
 };
 
@@ -92,9 +95,11 @@ pub struct Options {
     pub authorities: Vec<SubjectPublicKeyInfoOwned>,
     /// The PIN. For a card file, [`DEFAULT_PIN`] is tried if there is none.
     pub pin: Option<Zeroizing<String>>,
-    /// The PUK. For a card file, [`DEFAULT_PUK`] is taken if there is none.
+    /// The PUK. For a card file, [`DEFAULT_PUK`] is tried if there is none.
     pub puk: Option<Zeroizing<String>>,
-    /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is taken if there is none.
+    /// The Global PIN. For a card file, [`DEFAULT_GLOBAL_PIN`] is tried if there is none.
+    pub global_pin: Option<Zeroizing<String>>,
+    /// The card management key. For a card file, [`DEFAULT_MANAGEMENT_KEY`] is tried if there is none.
     pub management_key: Option<Zeroizing<Vec<u8>>>,
     /// Whether a card in a reader may be worn out: PIN and PUK blocked, a key and an object replaced.
     pub destructive: bool,
@@ -103,7 +108,15 @@ pub struct Options {
 impl Options {
     /// For a day, with nothing else known or allowed.
     pub fn on(now: Date) -> Self {
-        Self { now, authorities: Vec::new(), pin: None, puk: None, management_key: None, destructive: false }
+        Self {
+            now,
+            authorities: Vec::new(),
+            pin: None,
+            puk: None,
+            global_pin: None,
+            management_key: None,
+            destructive: false,
+        }
     }
 }
 
@@ -114,15 +127,23 @@ pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> 
     let mut source = Source::Image(image);
     let pin = match &options.pin {
         Some(pin) => Some(padded(pin)?),
-        None => default_pin(&mut source)?,
+        None => default_pin(&mut source, 0x80, DEFAULT_PIN)?,
+    };
+    let global_pin = match &options.global_pin {
+        Some(pin) => Some(padded(pin)?),
+        None => default_pin(&mut source, 0x00, DEFAULT_GLOBAL_PIN)?,
     };
     let puk = options.puk.as_deref().map_or(DEFAULT_PUK, String::as_str);
-    let management_key = options.management_key.clone();
-    let secrets = Secrets {
-        pin,
-        puk: Some(puk_bytes(puk)?),
-        management_key: management_key.or_else(|| Some(Zeroizing::new(DEFAULT_MANAGEMENT_KEY.to_vec()))),
-    };
+    let puk = right_puk(&mut source, puk)?;
+    if options.puk.is_some() && puk.is_none() {
+        return Err(CheckError::Wrong("the PUK"));
+    }
+    let key = options.management_key.as_deref().map_or(&DEFAULT_MANAGEMENT_KEY[..], Vec::as_slice);
+    let management_key = right_management_key(&mut source, key)?;
+    if options.management_key.is_some() && management_key.is_none() {
+        return Err(CheckError::Wrong("the card management key"));
+    }
+    let secrets = Secrets { pin, puk, global_pin, management_key };
     check_source(&mut source, &secrets, true, options)
 }
 
@@ -131,6 +152,7 @@ pub fn check_reader(socket: &Path, reader: &str, options: &Options) -> Result<Re
     let secrets = Secrets {
         pin: options.pin.as_deref().map(|pin| padded(pin)).transpose()?,
         puk: options.puk.as_deref().map(|puk| puk_bytes(puk)).transpose()?,
+        global_pin: options.global_pin.as_deref().map(|pin| padded(pin)).transpose()?,
         management_key: options.management_key.clone(),
     };
     let mut card = RemoteCard::connect(socket, reader)?;
@@ -161,17 +183,41 @@ fn check_source(
     Ok(Report::new(options.now, rows))
 }
 
-/// The PIN that cards of `vreader card new` have, if this one has it.
-fn default_pin(source: &mut Source) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
-    let pin = padded(DEFAULT_PIN)?;
+/// The PIN that cards of `vreader card new` have under this key reference, if this one has it.
+fn default_pin(
+    source: &mut Source,
+    reference: u8,
+    pin: &str,
+) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let pin = padded(pin)?;
     let mut card = source.card(Interface::Contact)?;
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
-    let right = card.send(VERIFY_PIN, &*pin)?.is_success();
+    let right = card.send([0x00, 0x20, 0x00, reference], &*pin)?.is_success();
     Ok(right.then_some(pin))
+}
+
+/// The PUK, if it is right: it resets the PIN of a copy.
+fn right_puk(source: &mut Source, puk: &str) -> Result<Option<Zeroizing<[u8; 8]>>, CheckError> {
+    let puk = puk_bytes(puk)?;
+    let mut card = source.card(Interface::Contact)?;
+    card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
+    let data = Zeroizing::new([&puk[..], &padded(DEFAULT_PIN)?[..]].concat());
+    let right = card.send([0x00, 0x2C, 0x00, 0x80], &data)?.is_success();
+    Ok(right.then_some(puk))
+}
+
+/// The card management key, if it is right.
+fn right_management_key(source: &mut Source, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CheckError> {
+    let key = Zeroizing::new(key.to_vec());
+    let secrets = Secrets { management_key: Some(key.clone()), ..Secrets::default() };
+    let right = commands::takes_management_key(source, &secrets)?;
+    Ok(right.then_some(key))
 }
 
 /// A wrong PIN must not be what blocks somebody's card.
 fn not_the_last_try(card: &mut Hand<'_>) -> Result<(), CheckError> {
+    // A PIN that somebody has verified would not tell its tries.
+    card.reset()?;
     card.send([0x00, 0xA4, 0x04, 0x00], &PIV)?;
     let status = card.send(VERIFY_PIN, &[])?.status;
     if status == 0x63C1 { Err(CheckError::LastTry) } else { Ok(()) }

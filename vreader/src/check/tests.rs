@@ -85,8 +85,11 @@ fn spoilt(tag: u32, object: &[u8]) -> Vec<Found> {
     }
     all.extend(spoilt_signed_data(tag, object));
     // Single bits, of long objects those at begin and end: between them is a picture.
-    for place in (0..object.len()).filter(|place| *place < 1500 || place + 1000 > object.len()) {
-        for flip in [0x01, 0x02, 0x80] {
+    // From the end, because signatures stand there, and rows about them take longest.
+    for place in (0..object.len()).rev().filter(|place| *place < 1500 || place + 1000 > object.len()) {
+        // A digit of a date must become another digit, and later.
+        let flips: &[u8] = if object[place].is_ascii_digit() { &[0x01, 0x02, 0x80] } else { &[0x01, 0x80] };
+        for flip in flips {
             let mut object = object.to_vec();
             object[place] ^= flip;
             all.push(object);

@@ -22,6 +22,7 @@ use super::{Failure, complain, print, print_json};
 ///
 /// A card file stays as it is: its card is copied in memory. A card in a reader is reset between rows, and gets only
 /// commands that change nothing.
+///
 /// Exit status: 0 no row failed, 1 some did, 2 the card could not be checked.
 #[derive(clap::Args)]
 #[command(
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     /// The PUK [default: none for readers, 12345678 for card files]
     #[arg(long)]
     puk: Option<String>,
+    /// The Global PIN [default: none for readers, 777777 for card files]
+    #[arg(long, value_name = "DIGITS")]
+    global_pin: Option<String>,
     /// The card management key in hex [default: none for readers, that of `vreader card new` for card files]
     #[arg(long, value_name = "HEX")]
     management_key: Option<String>,
@@ -106,6 +110,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     Ok(Options {
         pin: secret(&arguments.pin),
         puk: secret(&arguments.puk),
+        global_pin: secret(&arguments.global_pin),
         management_key: management_key.map(Zeroizing::new),
         destructive: arguments.destructive,
         authorities: arguments.authority.iter().map(|path| authority(path)).collect::<Result<_, _>>()?,

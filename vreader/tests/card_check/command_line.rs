@@ -100,6 +100,11 @@ fn what_cannot_be_checked_exits_with_2() {
         exits(&folder, 2, &["card", "check", "my.card", "--authority", "text"])
             .contains("neither a certificate")
     );
+    let refused = |option, secret| exits(&folder, 2, &["card", "check", "my.card", option, secret]);
+    assert!(refused("--puk", "00000000").contains("does not take the PUK"));
+    assert!(refused("--puk", "short").contains("the PUK is malformed"));
+    assert!(refused("--management-key", "00112233").contains("does not take the card management key"));
+    assert!(refused("--management-key", "xyz").contains("is not hex"));
     exits(&folder, 2, &["card", "check"]);
     exits(&folder, 2, &["card", "check", "my.card", "--destructive"]);
 }

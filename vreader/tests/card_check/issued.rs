@@ -1,13 +1,16 @@
 //! Our own cards come out clean, in every combination of what can be issued.
 
-use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
+use card_sim::{
+    key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
+    sm::CipherSuite,
+};
 use vreader::{
-    check::Report,
+    check::{Options, Outcome, Report},
     issue::{Features, GlobalPin, OnCardComparison, Request, SecureMessaging, VirtualContact},
 };
 use zeroize::Zeroizing;
 
-use crate::support::{assert_clean, check_card, failed, issue_card, options};
+use crate::support::{assert_clean, check_card, failed, issue_card, options, outcome};
 
 /// Every way to have secure messaging and the virtual contact interface.
 fn secure_features(suites: &[CipherSuite]) -> Vec<Features> {
@@ -51,10 +54,11 @@ fn clean(algorithm: AsymmetricAlgorithm, suites: &[CipherSuite]) {
             let retired_keys = if cards % 2 == 0 { 0 } else { 2 };
             let on_card_comparison = (cards % 3 == 0).then(OnCardComparison::default);
             let features = Features { global_pin, retired_keys, on_card_comparison, ..features.clone() };
-            let name = name(algorithm, &features);
+            let (name, global) = (name(algorithm, &features), features.global_pin.is_some());
             let report = report(algorithm, features);
             assert_clean(&report, &name);
             assert!(report.counts.passed > 390, "{name}: {:?}", report.counts);
+            assert_eq!(*outcome(&report, "05.16") == Outcome::Passed, global, "{name}");
             cards += 1;
         }
     }
@@ -104,4 +108,34 @@ fn rsa_cards() {
 fn rsa_4096_is_no_algorithm_of_the_standard() {
     let report = report(AsymmetricAlgorithm::Rsa4096, Features::default());
     assert_eq!(failed(&report), ["11.1.1.3", "11.2.1.3", "11.3.1.3", "11.4.1.3"], "{report}");
+}
+
+/// Secrets that are not the samples: what needs them does not apply until they are given.
+#[test]
+fn cards_with_secrets_of_their_own() {
+    let key = [0x5A; 32];
+    let request = Request {
+        seed: Some(6),
+        pin: Zeroizing::new("654321".to_owned()),
+        puk: Zeroizing::new("letMEin!".to_owned()),
+        management_key: SymmetricKey::new(SymmetricAlgorithm::Aes256, &key).unwrap(),
+        ..Request::default()
+    };
+    let card = issue_card(&request);
+    let unknown = check_card(&card, &options());
+    assert_clean(&unknown, "with secrets that are not known");
+    for id in ["9.1.1.1", "05.14", "05.30", "05.34f"] {
+        assert!(matches!(outcome(&unknown, id), Outcome::NotApplicable { .. }), "{id}");
+    }
+    let known = Options {
+        pin: Some(request.pin.clone()),
+        puk: Some(request.puk.clone()),
+        management_key: Some(Zeroizing::new(key.to_vec())),
+        ..options()
+    };
+    let known = check_card(&card, &known);
+    assert_clean(&known, "with secrets that are known");
+    for id in ["9.1.1.1", "05.14", "05.30", "05.34f"] {
+        assert_eq!(*outcome(&known, id), Outcome::Passed, "{id}");
+    }
 }

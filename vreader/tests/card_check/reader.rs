@@ -92,7 +92,8 @@ fn a_card_in_a_reader_comes_out_clean_with_more_or_less_known() {
     };
     assert_eq!(
         reason(&nothing, "9.1.1.1"),
-        "Cardholder Fingerprints cannot be read without the PIN; give it with --pin"
+        "Cardholder Fingerprints cannot be read without the PIN, or not through this interface; \
+         give the PIN with --pin"
     );
     assert_eq!(reason(&pin, "05.19"), "it changes the card; --destructive allows that to a card in a reader");
     assert!(reason(&everything, "05.12Ac").contains("contactless"));
@@ -194,7 +195,7 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
     (
         "unknown algorithms are bad data",
         |card, command| (command[1] == 0x87).then(|| instead(card, command, 0x6A86, 0x6A80)),
-        &["05.36a", "05.36b", "05.42-R4a"],
+        &["05.36a", "05.36b", "05.42-R4a", "03.01"],
     ),
     (
         "everybody may write",
@@ -371,6 +372,13 @@ const QUIRKS: &[(&str, Quirk, &[&str])] = &[
             (command[1] == 0x87 && command[3] == 0x04).then(|| instead(card, command, 0x6A80, 0x9000))
         },
         &["05.42-R4b"],
+    ),
+    (
+        "every algorithm is known",
+        |card, command| {
+            (command[1] == 0x87 && command[2] == 0x05).then(|| instead(card, command, 0x6A86, 0x6A80))
+        },
+        &["03.01"],
     ),
 ];
 

@@ -86,7 +86,8 @@ pub(super) const ROWS: &[Assertion] = &[
         id: "05.34g",
         about: ABOUT,
         text: "A wrong answer to the challenge is refused",
-        needs: &[],
+        // Some cards count wrong answers.
+        needs: &[Need::Change],
         run: wrong_proof,
     },
     Assertion {
@@ -115,7 +116,7 @@ pub(super) const ROWS: &[Assertion] = &[
         text: "Data that are no template are answered with 6A80",
         needs: &[],
         run: |trial| {
-            let algorithm = challenge(trial, 0x9E)?.1.algorithm;
+            let algorithm = algorithm_of_key(trial, 0x9E)?;
             for data in [&[0x7C, 0x05, 0x81][..], &[0x30, 0x02, 0x81, 0x00], &[0x7C, 0x02, 0x81, 0x00]] {
                 let what = format!("the data {}", hex::encode_upper(data));
                 trial.expect([0x00, 0x87, algorithm, 0x9E], data, &[0x6A80], &what)?;
@@ -162,6 +163,11 @@ fn challenge(trial: &mut Trial<'_>, reference: u8) -> Tried<(SubjectPublicKeyInf
         Some(challenge) => Ok((key, challenge)),
         None => Ok(not_applicable("the certificate's key is of a kind that no PIV card has")?),
     }
+}
+
+/// The algorithm of a key, as its certificate has it.
+pub(super) fn algorithm_of_key(trial: &mut Trial<'_>, reference: u8) -> Tried<u8> {
+    Ok(challenge(trial, reference)?.1.algorithm)
 }
 
 /// Status word, and whether the answer is right.

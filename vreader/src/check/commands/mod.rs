@@ -9,6 +9,7 @@
 
 mod authenticate;
 mod change;
+mod other;
 mod read;
 mod secure;
 mod select;
@@ -27,13 +28,14 @@ use super::{
     policy::{PinPolicy, pin_policy},
     report::{Part, RowReport},
 };
-use crate::{issue::Date, sm::transport::Answer};
+use crate::{emulated::EmulatedError, issue::Date, random, sm::transport::Answer};
 
 /// What the check knows of a card's secrets.
 #[derive(Default)]
 pub(super) struct Secrets {
     pub(super) pin: Option<Zeroizing<[u8; 8]>>,
     pub(super) puk: Option<Zeroizing<[u8; 8]>>,
+    pub(super) global_pin: Option<Zeroizing<[u8; 8]>>,
     pub(super) management_key: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct Secrets {
 enum Need {
     Pin,
     Puk,
+    GlobalPin,
     ManagementKey,
     /// To change the card.
     Change,
@@ -129,9 +132,18 @@ pub(super) fn rows_without_card() -> Vec<RowReport> {
 }
 
 fn assertions() -> impl Iterator<Item = &'static Assertion> {
-    [select::ROWS, read::ROWS, verify::ROWS, change::ROWS, authenticate::ROWS, write::ROWS, secure::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        select::ROWS,
+        read::ROWS,
+        verify::ROWS,
+        change::ROWS,
+        authenticate::ROWS,
+        write::ROWS,
+        secure::ROWS,
+        other::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the assertion needs and the check does not have, in words.
@@ -146,6 +158,10 @@ fn missing(
         Some(match need {
             Need::Pin if secrets.pin.is_none() => "it needs the PIN; give it with --pin",
             Need::Puk if secrets.puk.is_none() => "it needs the PUK; give it with --puk",
+            Need::GlobalPin if evidence.global_pin == Some(0x6A88) => "the card has no Global PIN",
+            Need::GlobalPin if secrets.global_pin.is_none() => {
+                "it needs the Global PIN; give it with --global-pin"
+            }
             Need::ManagementKey if secrets.management_key.is_none() => {
                 "it needs the card management key; give it with --management-key"
             }
@@ -176,6 +192,18 @@ fn run(
     match tried {
         Ok(()) => Ok(Outcome::Passed),
         Err(Stop::Miss(miss)) => Ok(Err(miss).into()),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Whether the card takes orders from who has this card management key.
+pub(super) fn takes_management_key(source: &mut Source, secrets: &Secrets) -> Result<bool, CheckError> {
+    let mut rng = random::from_system().map_err(EmulatedError::from)?;
+    let card = source.card(Interface::Contact)?;
+    let mut trial = Trial { card, secrets, evidence: &Evidence::default(), rng: &mut rng };
+    match trial.select(&PIV).and_then(|_| authenticate::administrate(&mut trial)) {
+        Ok(()) => Ok(true),
+        Err(Stop::Miss(_)) => Ok(false),
         Err(Stop::Error(error)) => Err(error),
     }
 }
@@ -341,7 +369,6 @@ mod tests {
         crypto::DefaultCrypto,
         emulated::EmulatedCard,
         issue::{Features, Request, SecureMessaging, VirtualContact, issue},
-        random,
     };
 
     #[test]

@@ -98,7 +98,11 @@ pub(super) const ROWS: &[Assertion] = &[
 const NOBODYS: [u8; 8] = [0xF0, 0x43, 0x48, 0x45, 0x43, 0x4B, 0x00, 0x01];
 
 /// GlobalPlatform's card manager, which most cards with several applications have.
-const CARD_MANAGER: [u8; 8] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00];
+pub(super) const CARD_MANAGER: [u8; 8] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00];
+
+/// Why rows about other applications do not apply.
+pub(super) const NO_OTHER_APPLICATION: &str =
+    "the card shows no other application: it has no card manager to select";
 
 fn unknown(trial: &mut Trial<'_>) -> Tried {
     let status = trial.select(&NOBODYS)?.status;
@@ -144,7 +148,7 @@ fn template(trial: &mut Trial<'_>, name: &[u8]) -> Tried {
 fn other_application(trial: &mut Trial<'_>) -> Tried {
     trial.log_in()?;
     if trial.select(&CARD_MANAGER)?.status != 0x9000 {
-        return Ok(not_applicable("the card shows no other application: it has no card manager to select")?);
+        return Ok(not_applicable(NO_OTHER_APPLICATION)?);
     }
     let status = trial.select(&PIV)?.status;
     one_of(status, &[0x9000], "SELECT")?;
