@@ -252,7 +252,7 @@ pub(super) fn minutiae(id: &str, atom: &str, subject: &Subject<'_>) -> Check {
 }
 
 fn each_view(atom: &str, record: &[u8]) -> Check {
-    let views = views(record)?;
+    let (views, complete) = views(record);
     let size = |start: usize| usize_of(record.get(start..start + 2).unwrap_or_default());
     for (index, view) in views.iter().enumerate() {
         // Views are counted for each finger; golden ICAM cards count them through the record.
@@ -281,7 +281,11 @@ fn each_view(atom: &str, record: &[u8]) -> Check {
             }
         }?;
     }
-    Ok(())
+    match atom {
+        _ if complete => Ok(()),
+        "76.23" => failed("as many views and minutiae as the record says", "its end among them"),
+        _ => not_applicable("the record ends within a finger's view; row 9.4.2.4 says it"),
+    }
 }
 
 fn one_minutia(atom: &str, minutia: &[u8], (width, height): (usize, usize)) -> Check {
@@ -301,28 +305,24 @@ fn one_minutia(atom: &str, minutia: &[u8], (width, height): (usize, usize)) -> C
     }
 }
 
-/// The views, as many as the record says.
-fn views(record: &[u8]) -> Seen<Vec<View<'_>>> {
+/// The views that can be read, and whether these are all that the record says it has.
+fn views(record: &[u8]) -> (Vec<View<'_>>, bool) {
     let count = record.get(24).copied().unwrap_or_default();
-    let mut rest = record.get(26..).unwrap_or_default();
+    let mut rest = record.get(26..);
     let mut views = Vec::new();
     for _ in 0..count {
-        let Some((view, behind)) = split_view(rest) else {
-            return not_applicable("the record ends within a finger's view");
-        };
+        let Some((view, behind)) = rest.and_then(split_view) else { return (views, false) };
+        rest = behind.get(view.extended..);
         views.push(view);
-        rest = behind;
     }
-    Ok(views)
+    (views, rest.is_some())
 }
 
 fn split_view(bytes: &[u8]) -> Option<(View<'_>, &[u8])> {
     let (&[position, kind, quality, count], rest) = bytes.split_first_chunk()?;
     let (minutiae, rest) = rest.split_at_checked(usize::from(count) * 6)?;
     let (extended, rest) = rest.split_first_chunk::<2>()?;
-    let extended = usize_of(extended);
-    let rest = rest.get(extended..)?;
-    let minutiae = minutiae.chunks(6).collect();
+    let (extended, minutiae) = (usize_of(extended), minutiae.chunks(6).collect());
     Some((View { position, number: kind >> 4, impression: kind & 0x0F, quality, minutiae, extended }, rest))
 }
 

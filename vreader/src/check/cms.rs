@@ -164,7 +164,7 @@ pub(super) fn row(atom: &str, id: &str, tag: u32, subject: &Subject<'_>) -> Chec
         super::outcome::Miss::Failed { .. } => {
             not_applicable("the signed data cannot be read; the section's first row says why")
         }
-        other => Err(other),
+        other @ super::outcome::Miss::NotApplicable(_) => Err(other),
     })?;
     match atom {
         "CMS.2" => version(&signed, &[CmsVersion::V3]),

@@ -3,8 +3,10 @@
 //! The tables are those of SP 800-73-4 part 1, appendix A, which holds the elements that revision 5 dropped too: cards
 //! of either revision pass.
 
+use apdu::tlv_ber::Reader;
+
 use super::{
-    evidence::{Elements, Found, Subject, is_empty, is_mandatory},
+    evidence::{Elements, Found, Subject, is_empty, is_mandatory, outer_tag},
     outcome::{Check, Seen, failed, hex, must, not_applicable},
     rows::container_name,
 };
@@ -383,7 +385,10 @@ pub(super) fn retired(subject: &Subject<'_>) -> Check {
     tags.into_iter().try_for_each(|tag| optional_container(tag, subject))
 }
 
-/// The one finding of a container that a row speaks of, without its elements.
+/// What is inside a container's outer tag, whatever its elements are: what a hash of the Security Object is over.
 pub(super) fn contents<'a>(tag: u32, subject: &Subject<'a>) -> Seen<&'a [u8]> {
-    Ok(subject.elements(tag)?.contents)
+    let object = subject.object(tag)?;
+    Reader::new(object)
+        .expect(apdu::Tag::new(outer_tag(tag)))
+        .or_else(|_| not_applicable(format!("{} cannot be unwrapped", container_name(tag))))
 }

@@ -171,8 +171,6 @@ pub(super) struct Elements<'a> {
     pub(super) list: Vec<(u32, &'a [u8])>,
     /// The outer length, and the lengths of elements, that are not the shortest.
     pub(super) long_lengths: Vec<u32>,
-    /// What is inside the outer tag: what the Security Object's hashes are over.
-    pub(super) contents: &'a [u8],
 }
 
 impl<'a> Elements<'a> {
@@ -202,7 +200,7 @@ impl<'a> Elements<'a> {
                     }
                     list.push((number, element.value));
                 }
-                Ok(None) => return Ok(Self { list, long_lengths, contents }),
+                Ok(None) => return Ok(Self { list, long_lengths }),
                 Err(error) => return Err(format!("after {} elements: {error}", list.len())),
             }
         }
@@ -229,7 +227,7 @@ impl<'a> Elements<'a> {
 }
 
 /// Tag that stands around the contents.
-fn outer_tag(tag: u32) -> u32 {
+pub(super) fn outer_tag(tag: u32) -> u32 {
     if matches!(tag, 0x7E | 0x7F61) { tag } else { 0x53 }
 }
 

@@ -63,7 +63,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// A card with power, and no application selected by us.
+    /// A card as after power on.
     pub(super) fn card(&mut self, interface: Interface) -> Result<Hand<'_>, CheckError> {
         match self {
             Self::Image(image) => {
@@ -72,7 +72,11 @@ impl Source {
                 card.card().power_on_through(interface);
                 Ok(Hand::Copy(Box::new(card)))
             }
-            Self::Reader(card) => Ok(Hand::Reader(card)),
+            Self::Reader(card) => {
+                // Ends what a row before, or another program, left: verified PINs, sessions.
+                card.reset()?;
+                Ok(Hand::Reader(card))
+            }
         }
     }
 
@@ -117,15 +121,13 @@ impl Hand<'_> {
         }
     }
 
-    /// Resets the card, if that can be done.
-    pub(super) fn reset(&mut self) -> bool {
+    /// Resets the card.
+    pub(super) fn reset(&mut self) -> Result<(), CheckError> {
         match self {
-            Self::Copy(card) => {
-                card.reset();
-                true
-            }
-            Self::Reader(_) => false,
+            Self::Copy(card) => card.reset(),
+            Self::Reader(card) => card.reset()?,
         }
+        Ok(())
     }
 }
 

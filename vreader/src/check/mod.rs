@@ -10,7 +10,7 @@
 //! | FIPS 201-3 | what neither asks: that certificates are valid now, and an authority's | [`Evidence`] |
 //!
 //! A card file is never written to: commands go to copies of it in memory. A card in a reader gets only commands that
-//! change nothing, unless [`Options::destructive`] allows the others.
+//! change nothing, unless [`Options::destructive`] allows the others; it is reset between rows.
 //!
 //! # Where the rows are not taken by the letter
 //!
@@ -52,6 +52,8 @@ mod policy;
 mod report;
 mod rows;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -126,15 +128,15 @@ pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> 
 
 /// Checks a card in a reader of a PC/SC service, which may be any card.
 pub fn check_reader(socket: &Path, reader: &str, options: &Options) -> Result<Report, CheckError> {
-    let mut card = RemoteCard::connect(socket, reader)?;
-    if options.pin.is_some() {
-        not_the_last_try(&mut Hand::Reader(&mut card))?;
-    }
     let secrets = Secrets {
         pin: options.pin.as_deref().map(|pin| padded(pin)).transpose()?,
         puk: options.puk.as_deref().map(|puk| puk_bytes(puk)).transpose()?,
         management_key: options.management_key.clone(),
     };
+    let mut card = RemoteCard::connect(socket, reader)?;
+    if secrets.pin.is_some() {
+        not_the_last_try(&mut Hand::Reader(&mut card))?;
+    }
     check_source(&mut Source::Reader(card), &secrets, options.destructive, options)
 }
 

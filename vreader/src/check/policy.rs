@@ -132,7 +132,7 @@ pub(super) fn key_history(subject: &Subject<'_>) -> Check {
     })?;
     let address = subject.elements(KEY_HISTORY)?.get(0xF3).unwrap_or_default();
     match (on_card, off_card, address) {
-        (0, 0, []) | (1.., 0, []) => Ok(()),
+        (_, 0, []) => Ok(()),
         (0, 0, _) => failed("no address F3: there are no retired keys", hex(address)),
         (_, 1.., []) => failed("an address in F3: there are certificates off the card", "none"),
         _ => {

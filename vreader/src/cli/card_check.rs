@@ -20,7 +20,8 @@ use super::{Failure, complain, print, print_json};
 
 /// Checks a card by SP 800-85B (data, signatures, certificates) and SP 800-85A-4 (commands), row by row.
 ///
-/// A card file stays as it is: its card is copied in memory. A card in a reader gets only commands that change nothing.
+/// A card file stays as it is: its card is copied in memory. A card in a reader is reset between rows, and gets only
+/// commands that change nothing.
 /// Exit status: 0 no row failed, 1 some did, 2 the card could not be checked.
 #[derive(clap::Args)]
 #[command(
@@ -45,7 +46,7 @@ pub(super) struct Arguments {
     management_key: Option<String>,
     /// Wear out the card in the reader: blocks PIN and PUK, replaces the Security Object and puts it back, and
     /// replaces the card authentication key. It is of no use afterwards
-    #[arg(long, requires = "reader")]
+    #[arg(long, conflicts_with = "file")]
     destructive: bool,
     /// A certificate or public key, PEM or DER, that must have signed the card's certificates; may be repeated
     #[arg(long, value_name = "FILE")]

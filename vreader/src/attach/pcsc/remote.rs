@@ -19,14 +19,16 @@ use super::{
     dialect::{Dialect, WaitAnswer},
     request::MAX_PAYLOAD,
     structure::{
-        ArraySize, Connect, Establish, Header, NAME_LENGTH, ReaderState, Structure, Transmit, Version,
+        ArraySize, Connect, Establish, Header, NAME_LENGTH, ReaderState, Reconnect, Structure, Transmit,
+        Version,
     },
 };
-use crate::reader::{ReturnCode, ShareMode};
+use crate::reader::{Disposition, ReturnCode, ShareMode};
 
 /// Commands.
 const ESTABLISH_CONTEXT: u32 = 0x01;
 const CONNECT: u32 = 0x04;
+const RECONNECT: u32 = 0x05;
 const TRANSMIT: u32 = 0x09;
 const VERSION: u32 = 0x11;
 const GET_READERS_STATE: u32 = 0x12;
@@ -169,6 +171,22 @@ impl RemoteCard {
         let answer: Connect = call(&mut stream, CONNECT, &connect)?;
         check("SCardConnect", answer.rv)?;
         Ok(Self { stream, handle: answer.handle, protocol: answer.active_protocol })
+    }
+
+    /// Resets the card, for all who are connected to it.
+    pub fn reset(&mut self) -> Result<(), RemoteError> {
+        let request = Reconnect {
+            handle: self.handle,
+            share_mode: ShareMode::Shared as u32,
+            preferred_protocols: ANY_PROTOCOL,
+            initialization: Disposition::Reset as u32,
+            active_protocol: 0,
+            rv: 0,
+        };
+        let answer: Reconnect = call(&mut self.stream, RECONNECT, &request)?;
+        check("SCardReconnect", answer.rv)?;
+        self.protocol = answer.active_protocol;
+        Ok(())
     }
 
     /// Runs one command APDU; the whole response APDU.

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Puk, Need::Change],
         run: |trial| {
             let old = trial.puk()?;
-            let new = other_than(&old, *b"87654321");
+            let new = other_than(&*old, *b"87654321");
             let status = trial.status(CHANGE_PUK, &pair(&*old, &new))?;
             if status == 0x6A88 {
                 return Ok(());
@@ -79,11 +79,20 @@ pub(super) const ROWS: &[Assertion] = &[
         run: |trial| {
             let (old, new) = (trial.pin()?, trial.wrong_pin()?);
             trial.expect(CHANGE_PIN, &pair(&*old, &new), &[0x9000], "a change of the PIN")?;
-            trial.must_be(PinStatus::Verified, "after the change")?;
-            let status = trial.status(VERIFY_PIN, &*old)?;
-            // Back first: rows behind this one need the PIN.
+            let after = trial.pin_status()?;
+            let with_old = trial.status(VERIFY_PIN, &*old)?;
+            // Back before anything is judged: rows behind this one need the PIN.
             trial.expect(CHANGE_PIN, &pair(&new, &*old), &[0x9000], "the change back")?;
-            check(status & 0xFFF0 == 0x63C0, || "63CX to the old PIN".to_owned(), || format!("{status:04X}"))
+            check(
+                after == PinStatus::Verified,
+                || "a verified PIN after the change".to_owned(),
+                || after.in_words(),
+            )?;
+            check(
+                with_old & 0xFFF0 == 0x63C0,
+                || "63CX to the old PIN".to_owned(),
+                || format!("{with_old:04X}"),
+            )
         },
     },
     Assertion {
@@ -139,7 +148,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Pin, Need::Puk, Need::Change, Need::Ruin],
         run: |trial| {
             let (puk, pin) = (trial.puk()?, trial.pin()?);
-            let wrong = other_than(&puk, *b"00000000");
+            let wrong = other_than(&*puk, *b"00000000");
             trial.wear_down(RESET, &pair(&wrong, &*pin))?;
             trial.expect(RESET, &pair(&*puk, &*pin), &[0x6983], "a reset when the PUK is blocked")
         },
@@ -155,12 +164,21 @@ pub(super) const ROWS: &[Assertion] = &[
             trial.log_out()?;
             let before = trial.tries()?;
             trial.wear_down(VERIFY_PIN, &new)?;
-            trial.expect(RESET, &pair(&*puk, &new), &[0x9000], "a reset")?;
-            trial.must_be(PinStatus::Tries(before), "after the reset")?;
-            trial.expect(VERIFY_PIN, &new, &[0x9000], "VERIFY with the new PIN")?;
-            trial.expect(RESET, &pair(&*puk, &*old), &[0x9000], "the reset to the old PIN")?;
-            // It leaves the status as it was.
-            trial.must_be(PinStatus::Verified, "after a reset while it was verified")
+            let reset = trial.status(RESET, &pair(&*puk, &new))?;
+            let (after, with_new) = (trial.pin_status()?, trial.status(VERIFY_PIN, &new)?);
+            // Back before anything is judged: rows behind this one need the PIN.
+            let back = trial.status(RESET, &pair(&*puk, &*old))?;
+            let kept = trial.pin_status()?;
+            one_of(reset, &[0x9000], "a reset")?;
+            let wanted = PinStatus::Tries(before);
+            check(after == wanted, || format!("{} after the reset", wanted.in_words()), || after.in_words())?;
+            one_of(with_new, &[0x9000], "VERIFY with the new PIN")?;
+            one_of(back, &[0x9000], "a reset while the PIN is verified")?;
+            check(
+                kept == PinStatus::Verified,
+                || "the status as it was before: verified".to_owned(),
+                || kept.in_words(),
+            )
         },
     },
     Assertion {
@@ -170,7 +188,7 @@ pub(super) const ROWS: &[Assertion] = &[
         needs: &[Need::Pin, Need::Puk, Need::Change],
         run: |trial| {
             let (puk, pin) = (trial.puk()?, trial.pin()?);
-            let wrong = other_than(&puk, *b"00000000");
+            let wrong = other_than(&*puk, *b"00000000");
             trial.log_in()?;
             let status = trial.status(RESET, &pair(&wrong, &*pin))?;
             let verified = trial.pin_status()? == PinStatus::Verified;

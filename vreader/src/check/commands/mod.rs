@@ -92,13 +92,15 @@ pub(super) fn rows(
     let mut reports: Vec<(usize, RowReport)> = Vec::new();
     // What wears the card out comes last, so that the others find it as it was.
     let mut order: Vec<_> = assertions().enumerate().collect();
-    order.sort_by_key(|(_, assertion)| {
-        [Need::Change, Need::Ruin].iter().filter(|need| assertion.needs.contains(need)).count()
-    });
+    order
+        .sort_by_key(|(_, assertion)| [Need::Ruin, Need::Change].map(|need| assertion.needs.contains(&need)));
     for (index, assertion) in order {
-        let outcome = match missing(assertion, source, secrets, evidence, may_change) {
-            Some(reason) => Outcome::NotApplicable { reason },
-            None => run(assertion, source, secrets, evidence, rng)?,
+        let outcome = if let Some(reason) = missing(assertion, source, secrets, evidence, may_change) {
+            Outcome::NotApplicable { reason }
+        } else {
+            let contactless = assertion.needs.contains(&Need::Contactless);
+            let interface = if contactless { Interface::Contactless } else { Interface::Contact };
+            run(assertion, source.card(interface)?, secrets, evidence, rng)?
         };
         let report = RowReport {
             part: Part::Commands,
@@ -164,17 +166,11 @@ fn missing(
 
 fn run(
     assertion: &Assertion,
-    source: &mut Source,
+    card: Hand<'_>,
     secrets: &Secrets,
     evidence: &Evidence,
     rng: &mut dyn CryptoRng,
 ) -> Result<Outcome, CheckError> {
-    let interface = if assertion.needs.contains(&Need::Contactless) {
-        Interface::Contactless
-    } else {
-        Interface::Contact
-    };
-    let card = source.card(interface)?;
     let mut trial = Trial { card, secrets, evidence, rng };
     let tried = trial.select(&PIV).and_then(|_| (assertion.run)(&mut trial));
     match tried {
@@ -314,8 +310,8 @@ impl PinStatus {
     }
 }
 
-fn other_than(secret: &[u8; 8], candidate: [u8; 8]) -> [u8; 8] {
-    if *secret == candidate { *b"111111\xFF\xFF" } else { candidate }
+fn other_than(secret: &[u8], candidate: [u8; 8]) -> [u8; 8] {
+    if secret == candidate { *b"111111\xFF\xFF" } else { candidate }
 }
 
 fn one_of(found: u16, wanted: &[u16], what: &str) -> Tried {
@@ -337,12 +333,51 @@ fn check(condition: bool, expected: impl FnOnce() -> String, found: impl FnOnce(
 mod tests {
     use std::collections::HashSet;
 
+    use card_sim::{profile, sm::CipherSuite};
+
     use super::*;
+    use crate::{
+        check::look::{look, padded},
+        crypto::DefaultCrypto,
+        emulated::EmulatedCard,
+        issue::{Features, Request, SecureMessaging, VirtualContact, issue},
+        random,
+    };
 
     #[test]
     fn every_assertion_has_a_number_of_its_own() {
         let ids: Vec<_> = assertions().map(|assertion| assertion.id).collect();
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
         assert!(ids.len() > 40, "{}", ids.len());
+    }
+
+    /// A card that treats the contactless interface as if it were the contacts.
+    #[test]
+    fn rows_about_the_contactless_interface_fail_a_card_that_does_not_know_it() {
+        let features = Features {
+            secure_messaging: Some(SecureMessaging { suite: CipherSuite::Cs2, intermediate: false }),
+            virtual_contact: Some(VirtualContact::Pairing),
+            ..Features::default()
+        };
+        let request = Request { seed: Some(3), features, ..Request::default() };
+        let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {}).unwrap();
+        let card = || {
+            let mut card = EmulatedCard::in_memory(&profile::PIV, 3, &issued).unwrap();
+            card.card().power_on_through(Interface::Contact);
+            Hand::Copy(Box::new(card))
+        };
+        let mut rng = random::from_seed("test of the contactless interface", 1);
+        let pin = padded(&request.pin).unwrap();
+        let evidence = look(&mut card(), Some(&*pin), &mut rng).unwrap();
+        let secrets = Secrets { pin: Some(pin), ..Secrets::default() };
+        let failed = assertions().filter(|assertion| assertion.needs.contains(&Need::Contactless)).filter(
+            |assertion| {
+                let outcome = run(assertion, card(), &secrets, &evidence, &mut rng).unwrap();
+                matches!(outcome, Outcome::Failed { .. })
+            },
+        );
+        let failed: Vec<_> = failed.map(|assertion| assertion.id).collect();
+        // PUT DATA and GENERATE are refused through the contacts too, until the card management key is proved.
+        assert_eq!(failed, ["05.12Ac", "05.18", "05.24A-R4", "05.29a", "05.18b", "05.18A-R4"]);
     }
 }

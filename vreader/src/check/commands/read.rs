@@ -2,7 +2,7 @@
 
 use card_sim::{object::CONTAINERS, security::AccessRule};
 
-use super::{Assertion, Need, Trial, Tried, check, one_of};
+use super::{Assertion, Need, PinPolicy, Trial, Tried, check, one_of};
 use crate::check::{
     evidence::{Found, is_mandatory},
     outcome::{failed, not_applicable},
@@ -69,7 +69,7 @@ pub(super) const ROWS: &[Assertion] = &[
         text: "The Global PIN can be verified if the Discovery Object says so, and only then",
         needs: &[],
         run: |trial| {
-            let promised = trial.policy().is_some_and(|policy| policy.global_pin());
+            let promised = trial.policy().is_some_and(PinPolicy::global_pin);
             reference(trial, 0x00, promised)
         },
     },
@@ -79,7 +79,7 @@ pub(super) const ROWS: &[Assertion] = &[
         text: "Fingers are compared on the card if the Discovery Object says so, and only then",
         needs: &[],
         run: |trial| {
-            let promised = trial.policy().is_some_and(|policy| policy.on_card_comparison());
+            let promised = trial.policy().is_some_and(PinPolicy::on_card_comparison);
             reference(trial, 0x96, promised)
         },
     },
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Assertion] = &[
             Some(policy) if policy.virtual_contact() && !policy.pairing_code() => {
                 Ok(not_applicable("the virtual contact interface needs no pairing code on this card")?)
             }
-            policy => reference(trial, 0x98, policy.is_some_and(|policy| policy.pairing_code())),
+            policy => reference(trial, 0x98, policy.is_some_and(PinPolicy::pairing_code)),
         },
     },
 ];

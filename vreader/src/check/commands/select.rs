@@ -106,9 +106,7 @@ fn unknown(trial: &mut Trial<'_>) -> Tried {
 }
 
 fn default_application(trial: &mut Trial<'_>) -> Tried {
-    if !trial.card.reset() {
-        return Ok(not_applicable("a reset would disturb other programs that use the reader")?);
-    }
+    trial.card.reset()?;
     match trial.get_data(0x5F_C102)? {
         Found::Object(_) => Ok(()),
         Found::Refused(_) => Ok(not_applicable("another application than PIV is the default")?),

@@ -1,6 +1,6 @@
 //! VERIFY (SP 800-73-5 part 2, 3.2.1; PIN formats in 2.4.3).
 
-use super::{Assertion, Need, PinStatus, Trial, Tried, VERIFY_PIN, check, one_of};
+use super::{Assertion, Need, PinPolicy, PinStatus, Trial, Tried, VERIFY_PIN, check, one_of};
 use crate::check::outcome::not_applicable;
 
 pub(super) const ROWS: &[Assertion] = &[
@@ -115,7 +115,7 @@ pub(super) const ROWS: &[Assertion] = &[
 
 fn pairing_code(trial: &mut Trial<'_>) -> Tried {
     const VERIFY_CODE: [u8; 4] = [0x00, 0x20, 0x00, 0x98];
-    if !trial.policy().is_some_and(|policy| policy.pairing_code()) {
+    if !trial.policy().is_some_and(PinPolicy::pairing_code) {
         return Ok(not_applicable("the card has no pairing code")?);
     }
     let right = trial.pairing_code()?;

@@ -12,6 +12,7 @@ use crate::cli::option::{
 };
 
 /// What the card has.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(clap::Args)]
 pub(super) struct FeatureOptions {
     /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
