@@ -15,7 +15,6 @@ use card_sim::{
     platform::Platform,
     sm::CipherSuite,
 };
-use model::persistent::Persistent;
 use vectors::oracle::{
     ecdh,
     secure_messaging::{Host, request, wrapped},
@@ -23,7 +22,7 @@ use vectors::oracle::{
 
 pub(crate) use self::changed::{Change, KINDS};
 use self::changed::{altered, in_one, in_parts, with_code_of, wrong_objects};
-use super::{Arithmetic, New, SmallCard, support::persistent::persistent};
+use super::{Arithmetic, New, SmallCard};
 
 /// How a command goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,9 +336,9 @@ impl SmallCard {
         (data, status)
     }
 
-    /// What the card keeps without power.
-    fn stored(&mut self) -> Persistent {
-        persistent(&self.card.platform().parts().store)
+    /// The card's flash, to the last bit.
+    fn stored(&mut self) -> Vec<u8> {
+        self.card.platform().parts().store.with_image(<[u8]>::to_vec).expect("a flash in memory")
     }
 }
 
