@@ -6,7 +6,7 @@
 
 use apdu::{Class, Command, CommandChain, Progress, Response, ResponseCursor, SecureMessaging, Status};
 use heapless::Vec;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::{
     discovery::PinUsagePolicy,
@@ -253,10 +253,10 @@ impl<P: Platform> Card<P> {
             return Err(rules::SM_COMMAND.refuse());
         }
         let header = [last.instruction, last.p1, last.p2];
-        let mut plain = Zeroizing::new(Vec::<u8, PLAIN_CAPACITY>::new());
+        let mut plain = Plain::default();
         let collected = chain.command();
-        open.open_command(header, collected.as_ref().unwrap_or(last).data, &mut *plain)?;
-        let command = last.opened(&plain);
+        open.open_command(header, collected.as_ref().unwrap_or(last).data, &mut plain.0)?;
+        let command = last.opened(&plain.0);
 
         let policy = PinUsagePolicy::load(&platform.parts().store)?;
         let paired = security.paired() || !policy.pairing_code_needed();
@@ -281,6 +281,16 @@ impl<P: Platform> Card<P> {
         open.protect_response(refusal.map_or(Status::Ok, |refusal| refusal.status).to_u16(), response)?;
         *session = Some(open);
         Ok(())
+    }
+}
+
+/// The data of a protected command, wiped as far as there are any.
+#[derive(Default)]
+struct Plain(Vec<u8, PLAIN_CAPACITY>);
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
     }
 }
 

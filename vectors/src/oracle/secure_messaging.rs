@@ -36,7 +36,7 @@ pub fn request(algorithm: u8, point: &[u8]) -> Option<Vec<u8>> {
 impl Host {
     /// The session that the card's answer to [`request`] made; `None` unless the card proves its key.
     pub fn established(algorithm: u8, scalar: &[u8], point: &[u8], answer: &[u8]) -> Option<Self> {
-        let Proof { certificate, .. } = proof(algorithm, answer)?;
+        let certificate = Proof::parse(algorithm, answer)?.certificate;
         let z = ecdh(card_point(certificate, point.len())?, scalar)?;
         Self::established_with(algorithm, &z, point, answer)
     }
@@ -44,7 +44,7 @@ impl Host {
     /// The same with the secret that the two keys share.
     pub fn established_with(algorithm: u8, z: &[u8], point: &[u8], answer: &[u8]) -> Option<Self> {
         let (identifier, key_length) = if algorithm == 0x27 { (0x09, 16) } else { (0x0D, 32) };
-        let Proof { control, nonce, cryptogram, certificate } = proof(algorithm, answer)?;
+        let Proof { control, nonce, cryptogram, certificate } = Proof::parse(algorithm, answer)?;
         let card_id = Sha256::digest(certificate);
         let card_id = card_id.get(..8)?;
         let coordinates = point.get(1..)?;
@@ -153,7 +153,7 @@ impl Host {
     }
 }
 
-/// What the card says of itself in the answer to key establishment.
+/// What the card answers to [`request`].
 struct Proof<'a> {
     control: u8,
     nonce: &'a [u8],
@@ -161,17 +161,19 @@ struct Proof<'a> {
     certificate: &'a [u8],
 }
 
-fn proof(algorithm: u8, answer: &[u8]) -> Option<Proof<'_>> {
-    let nonce_length = match algorithm {
-        0x27 => 16,
-        0x2E => 24,
-        _ => return None,
-    };
-    let contents = value(value(answer, 0x7C)?, 0x82)?;
-    let (control, rest) = contents.split_first()?;
-    let (nonce, rest) = rest.split_at_checked(nonce_length)?;
-    let (cryptogram, certificate) = rest.split_first_chunk()?;
-    Some(Proof { control: *control, nonce, cryptogram, certificate })
+impl<'a> Proof<'a> {
+    fn parse(algorithm: u8, answer: &'a [u8]) -> Option<Self> {
+        let nonce_length = match algorithm {
+            0x27 => 16,
+            0x2E => 24,
+            _ => return None,
+        };
+        let contents = value(value(answer, 0x7C)?, 0x82)?;
+        let (&control, rest) = contents.split_first()?;
+        let (nonce, rest) = rest.split_at_checked(nonce_length)?;
+        let (cryptogram, certificate) = rest.split_first_chunk()?;
+        Some(Self { control, nonce, cryptogram, certificate })
+    }
 }
 
 /// The objects of a protected command as its data field.
