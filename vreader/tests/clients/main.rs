@@ -21,6 +21,7 @@ mod world;
 
 mod apdu;
 mod attachment;
+mod card_check;
 mod choices;
 mod events;
 mod import;
