@@ -141,6 +141,8 @@ pub struct Personal<'a> {
     pub objects: &'a [(ObjectTag, Vec<u8>)],
     /// Asymmetric keys.
     pub keys: &'a [(KeyReference, PrivateKey, Origin)],
+    /// Serial number, if the card tells one.
+    pub serial_number: Option<u32>,
     /// Card management key, 9B.
     pub management_key: &'a SymmetricKey,
     /// PIN, padded with `FF`.
@@ -160,6 +162,7 @@ impl<'a> From<&'a IssuedCard> for Personal<'a> {
         Self {
             objects: &issued.objects,
             keys: &issued.keys,
+            serial_number: None,
             management_key: &issued.management_key,
             pin: &issued.pin,
             puk: &issued.puk,
@@ -187,6 +190,7 @@ fn personalise(
         global_pin: personal.global_pin.map(|value| ReferenceData { value, tries }),
         fingers: &fingers,
         card_verifiable_certificate: personal.card_verifiable_certificate,
+        serial_number: personal.serial_number,
         management_key: personal.management_key,
         keys: personal.keys,
         objects: &objects,

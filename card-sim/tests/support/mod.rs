@@ -105,6 +105,7 @@ pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>
         global_pin: None,
         fingers: &[],
         card_verifiable_certificate: None,
+        serial_number: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,
         objects: &objects,
