@@ -19,7 +19,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
-    issue::{Finger as Minutiae, IssuedCard},
+    issue::{Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
     reader::{InsertedCard, Interface},
 };
@@ -173,6 +173,22 @@ impl<'a> From<&'a IssuedCard> for Personal<'a> {
     }
 }
 
+impl<'a> From<&'a FreshYubiKey> for Personal<'a> {
+    fn from(fresh: &'a FreshYubiKey) -> Self {
+        Self {
+            objects: &[],
+            keys: &[],
+            serial_number: Some(fresh.serial_number),
+            management_key: &fresh.management_key,
+            pin: &fresh.pin,
+            puk: &fresh.puk,
+            global_pin: None,
+            fingers: &[],
+            card_verifiable_certificate: None,
+        }
+    }
+}
+
 fn personalise(
     store: &mut FlashStore<MemoryFlash>,
     profile: &'static Profile,
@@ -261,6 +277,13 @@ impl EmulatedCard {
     pub fn contents(&mut self) -> Result<Contents, EmulatedError> {
         let Parts { store, crypto, .. } = self.card.platform().parts();
         image::contents(store, crypto).map_err(EmulatedError::Memory)
+    }
+
+    /// The card stock of the card in a card file, which another process may be using; `None` if this version does not know it.
+    pub fn profile_of(path: &Path) -> Result<Option<&'static Profile>, EmulatedError> {
+        let mut name = heapless::Vec::<u8, 32>::new();
+        FileStore::peek(path)?.read(Record::Profile, &mut name).map_err(EmulatedError::Memory)?;
+        Ok(str::from_utf8(&name).ok().and_then(Profile::find))
     }
 
     /// What is on the card in a card file, which another process may be using.

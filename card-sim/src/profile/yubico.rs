@@ -83,11 +83,15 @@ impl Yubico {
         self.version >= feature.since()
     }
 
-    /// The card management key from the factory.
+    /// The card management key from the factory. There always is one.
     pub fn default_management_key(&self) -> Option<SymmetricKey> {
+        SymmetricKey::new(self.default_management_algorithm(), &DEFAULT_MANAGEMENT_KEY)
+    }
+
+    /// Its algorithm; a key of either has 24 bytes.
+    pub fn default_management_algorithm(&self) -> SymmetricAlgorithm {
         let aes = self.has(Feature::AesDefault);
-        let algorithm = if aes { SymmetricAlgorithm::Aes192 } else { SymmetricAlgorithm::TripleDes };
-        SymmetricKey::new(algorithm, &DEFAULT_MANAGEMENT_KEY)
+        if aes { SymmetricAlgorithm::Aes192 } else { SymmetricAlgorithm::TripleDes }
     }
 }
 

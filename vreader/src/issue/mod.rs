@@ -18,6 +18,7 @@
 //! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
 //! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
+//! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
@@ -54,6 +55,7 @@ mod slot_certificates;
 mod stored_certificate;
 pub(crate) mod tlv;
 pub mod uuid;
+pub mod yubikey;
 
 use std::fmt;
 
