@@ -32,6 +32,8 @@ pub enum KeyReference {
     KeyManagement,
     /// `9E`: proves the card; needs nothing.
     CardAuthentication,
+    /// `F9`: says on a `YubiKey` that other keys were made there.
+    Attestation,
     /// `82` to `95`: earlier key-management keys, numbered 1 to 20.
     Retired(RetiredNumber),
 }
@@ -69,6 +71,7 @@ impl KeyReference {
             0x9C => Self::DigitalSignature,
             0x9D => Self::KeyManagement,
             0x9E => Self::CardAuthentication,
+            0xF9 => Self::Attestation,
             0x82..=0x95 => Self::Retired(RetiredNumber(byte.saturating_sub(0x81))),
             _ => return None,
         })
@@ -83,6 +86,7 @@ impl KeyReference {
             Self::DigitalSignature => 0x9C,
             Self::KeyManagement => 0x9D,
             Self::CardAuthentication => 0x9E,
+            Self::Attestation => 0xF9,
             Self::Retired(number) => number.get().saturating_add(0x81),
         }
     }
@@ -111,7 +115,7 @@ pub struct KeyUse {
 }
 
 impl KeyReference {
-    /// The key's row in SP 800-73-5 part 1, table 5.
+    /// The key's row in SP 800-73-5 part 1, table 5; nothing for a key that is not there.
     pub const fn key_use(self) -> KeyUse {
         use AccessRule::{Always, Never, PinOrOcc, PinOrOccAlways, VciAndPinOrOcc, VciAndPinOrOccAlways};
         use Operation::{Ecdh, Ecdsa, RsaPrivate};
@@ -120,6 +124,7 @@ impl KeyReference {
             Self::PivAuthentication => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
             Self::CardManagement => row(Always, Never, &[]),
             Self::DigitalSignature => row(PinOrOccAlways, VciAndPinOrOccAlways, &[RsaPrivate, Ecdsa]),
+            Self::Attestation => row(Never, Never, &[]),
             Self::KeyManagement | Self::Retired(_) => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdh]),
             Self::CardAuthentication => row(Always, Always, &[RsaPrivate, Ecdsa]),
         }
@@ -503,7 +508,7 @@ mod tests {
     #[test]
     fn every_byte_names_its_key() {
         for byte in 0..=u8::MAX {
-            let expected = matches!(byte, 0x04 | 0x9A..=0x9E | 0x82..=0x95);
+            let expected = matches!(byte, 0x04 | 0x9A..=0x9E | 0x82..=0x95 | 0xF9);
             let reference = KeyReference::from_byte(byte);
             assert_eq!(reference.is_some(), expected, "{byte:02X}");
             assert!(reference.is_none_or(|reference| reference.to_byte() == byte));

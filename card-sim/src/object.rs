@@ -16,6 +16,8 @@ impl ObjectTag {
     pub const BIT_GROUP: Self = Self(0x7F61);
     /// Pairing Code Reference Data Container.
     pub const PAIRING_CODE: Self = Self(0x5F_C123);
+    /// The certificate of a `YubiKey`'s attestation key.
+    pub const ATTESTATION: Self = Self(0x5F_FF01);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 

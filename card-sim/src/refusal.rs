@@ -203,6 +203,8 @@ pub mod rules {
         NO_KEY = Status::ReferenceNotFound, YubicoPiv, "GET METADATA, MOVE KEY", "the card has the key or the reference data";
         IMPORT_FORM = Status::IncorrectData, YubicoPiv, "IMPORT ASYMMETRIC KEY", "the data field is the parts of a valid key of the algorithm in P1";
         MANAGEMENT_KEY_FORM = Status::IncorrectData, YubicoPiv, "SET MANAGEMENT KEY", "the data field is an algorithm that the firmware has, 9B, and a key of its length";
+        ATTEST_ORIGIN = Status::IncorrectData, YubicoPiv, "ATTEST", "the key was generated on the card";
+        ATTEST_KEY = Status::ConditionsNotSatisfied, YubicoPiv, "ATTEST", "the card has an attestation key and its certificate";
         RETRIES_PIN = Status::SecurityStatusNotSatisfied, YubicoPiv, "SET PIN RETRIES", "the PIN is verified";
         RESET_BLOCKED = Status::ConditionsNotSatisfied, YubicoPiv, "RESET", "PIN and PUK are blocked";
     }

@@ -176,8 +176,8 @@ impl<'a> From<&'a IssuedCard> for Personal<'a> {
 impl<'a> From<&'a FreshYubiKey> for Personal<'a> {
     fn from(fresh: &'a FreshYubiKey) -> Self {
         Self {
-            objects: &[],
-            keys: &[],
+            objects: &fresh.objects,
+            keys: &fresh.keys,
             serial_number: Some(fresh.serial_number),
             management_key: &fresh.management_key,
             pin: &fresh.pin,

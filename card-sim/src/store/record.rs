@@ -95,6 +95,7 @@ mod tests {
         records.extend(Container::all().map(|container| Record::Object(container.tag)));
         records.extend(KeyReference::ASYMMETRIC.map(Record::Key));
         records.push(Record::Key(KeyReference::CardManagement));
+        records.push(Record::Key(KeyReference::Attestation));
         records
             .extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
         for reference in Reference::ALL {

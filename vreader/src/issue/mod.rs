@@ -450,11 +450,11 @@ pub(crate) mod tag {
     pub(crate) const BIT_GROUP: u32 = 0x7F61;
 }
 
-/// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
+/// Tag of the container with the certificate of the key `reference`. 04, 9B and F9 have none that a person has.
 pub(crate) fn certificate_tag(reference: KeyReference) -> Option<u32> {
     match reference {
         KeyReference::PivAuthentication => Some(tag::PIV_AUTHENTICATION),
-        KeyReference::SecureMessaging | KeyReference::CardManagement => None,
+        KeyReference::SecureMessaging | KeyReference::CardManagement | KeyReference::Attestation => None,
         KeyReference::DigitalSignature => Some(tag::DIGITAL_SIGNATURE),
         KeyReference::KeyManagement => Some(tag::KEY_MANAGEMENT),
         KeyReference::CardAuthentication => Some(tag::CARD_AUTHENTICATION),

@@ -65,7 +65,7 @@ impl CardSource {
         let mut card = match self {
             Self::File(path) => EmulatedCard::open(path)?,
             Self::Profile(profile) if let Some(yubico) = profile.yubico => {
-                let fresh = FreshYubiKey::new(yubico, seed)?;
+                let fresh = FreshYubiKey::new(yubico, seed, &mut DefaultCrypto::default())?;
                 EmulatedCard::in_memory(profile, profile.default_tries, &fresh)?
             }
             Self::Profile(profile) => {

@@ -3,7 +3,7 @@
 //! It comes from PyPI: see [`python`]. Its own test before it takes a reader for a YubiKey's is the reader's name.
 
 use crate::{
-    card::{PIN, PUK},
+    card::{CARD, PIN, PUK, VREADER},
     python,
     world::{Client, World},
     yubico_piv_tool::{fresh, make_certificate},
@@ -106,6 +106,21 @@ fn pin_puk_and_management_key_are_changed() {
     }
     // The key that it made up, which only the card knows, opens the card.
     ykman(&world, &format!("keys generate -P {PIN} -a ECCP256 9a -")).succeeds();
+}
+
+#[test]
+fn a_sample_person_is_on_a_yubikey_only_if_asked_for() {
+    let world = World::with_options(&["--card", CARD]);
+    let new = ["card", "new", CARD, "--profile", "yubikey5", "--holder", "Sam Sample"];
+    let said = world.tool(VREADER).args(new).fails();
+    assert!(said.contains("add --identity"), "{said}");
+    world.tool(VREADER).args(new).args(["--identity"]).succeeds();
+    let said = ykman(&world, "info").succeeds();
+    for line in ["CHUID: 3019", "Slot 9A (AUTHENTICATION)", "CN=Sam Sample", "Slot 9E (CARD_AUTH)"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let said = ykman(&world, "keys attest 9a -").succeeds();
+    assert!(said.contains("BEGIN CERTIFICATE"), "{said}");
 }
 
 #[test]

@@ -121,3 +121,23 @@ fn a_blocked_card_is_reset() {
     let said = tool(&world, &["-a", "status", "-a", "verify-pin", "-P", PIN]);
     assert!(said.contains("CHUID:\tNo data available") && said.contains("PIN tries left:\t3"), "{said}");
 }
+
+#[test]
+fn a_generated_key_is_attested_and_an_imported_one_is_not() {
+    let world = World::with_options(&["--card", CARD]);
+    let new = ["card", "new", CARD, "--profile", "yubikey5-4", "--seed", "1", "--export-ca", "pki"];
+    world.tool(VREADER).args(new).succeeds();
+    make_certificate(&world);
+    tool(&world, &["-s", "9a", "-A", "RSA2048", "-a", "generate", "-o", "public.pem"]);
+    tool(&world, &["-s", "9c", "-a", "import-key", "-i", "rsa.pem"]);
+    tool(&world, &["-s", "9a", "-a", "attest", "-o", "attested.pem"]);
+    tool(&world, &["-s", "f9", "-a", "read-certificate", "-o", "key.pem"]);
+    let verify =
+        ["verify", "-CAfile", "pki/attestation-root-ca.pem", "-untrusted", "key.pem", "attested.pem"];
+    world.tool("openssl").args(verify).succeeds();
+    let said =
+        world.tool("openssl").args(["x509", "-in", "attested.pem", "-noout", "-text", "-pubkey"]).succeeds();
+    assert!(said.contains("CN = YubiKey PIV Attestation 9a"), "{said}");
+    assert!(said.contains(world.read_text("public.pem").trim()), "{said}");
+    world.client("yubico-piv-tool").args(["-s", "9c", "-a", "attest"]).fails();
+}

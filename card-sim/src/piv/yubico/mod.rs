@@ -3,6 +3,7 @@
 //! Follows Yubico's documentation of its PIV commands. Which of them a card has, its firmware's version decides; the others
 //! are unknown instructions, as on a genuine `YubiKey`. Each change is one transaction.
 
+mod attest;
 mod get_metadata;
 mod get_serial;
 mod get_version;
@@ -25,6 +26,7 @@ mod instruction {
     pub(super) const MOVE_KEY: u8 = 0xF6;
     pub(super) const GET_METADATA: u8 = 0xF7;
     pub(super) const GET_SERIAL: u8 = 0xF8;
+    pub(super) const ATTEST: u8 = 0xF9;
     pub(super) const SET_PIN_RETRIES: u8 = 0xFA;
     pub(super) const RESET: u8 = 0xFB;
     pub(super) const GET_VERSION: u8 = 0xFD;
@@ -45,6 +47,9 @@ pub(crate) enum Command<'a> {
         reference: u8,
     },
     GetSerial,
+    Attest {
+        reference: KeyReference,
+    },
     SetPinRetries {
         pin: u8,
         puk: u8,
@@ -80,6 +85,10 @@ impl<'a> Command<'a> {
             (instruction::GET_METADATA, ..) if yubico.has(Feature::Metadata) => return Err(wrong),
             (instruction::GET_SERIAL, 0x00, 0x00) if yubico.has(Feature::SerialNumber) => Self::GetSerial,
             (instruction::GET_SERIAL, ..) if yubico.has(Feature::SerialNumber) => return Err(wrong),
+            (instruction::ATTEST, reference, 0x00) if yubico.has(Feature::Attestation) => {
+                Self::Attest { reference: holders_key(reference).ok_or(wrong)? }
+            }
+            (instruction::ATTEST, ..) if yubico.has(Feature::Attestation) => return Err(wrong),
             (instruction::SET_PIN_RETRIES, 1..=15, 1..=15) => Self::SetPinRetries { pin: p1, puk: p2 },
             (instruction::RESET, 0x00, 0x00) => Self::Reset,
             (instruction::GET_VERSION, 0x00, 0x00) => Self::GetVersion,
@@ -124,6 +133,7 @@ pub(super) fn run<P: Platform>(
         Command::MoveKey { from, to } => move_key::run(context, from, to),
         Command::GetMetadata { reference } => get_metadata::run(context, yubico, reference),
         Command::GetSerial => get_serial::run(context),
+        Command::Attest { reference } => attest::run(context, yubico, reference),
         Command::SetPinRetries { pin, puk } => set_pin_retries::run(context, pin, puk),
         Command::Reset => reset::run(context, yubico),
         Command::GetVersion => get_version::run(context, yubico),

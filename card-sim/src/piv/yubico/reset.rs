@@ -1,21 +1,18 @@
 //! RESET: the card becomes what it was when it left the factory, once its PIN and its PUK are blocked. Nothing has to be
-//! proved for it.
+//! proved for it. The attestation key and its certificate stay.
 
 use heapless::Vec;
 
 use super::super::Context;
 use crate::{
     key::{KeyRecord, KeyReference, Origin, RetiredNumber},
-    object::Container,
+    object::{Container, ObjectTag},
     platform::Platform,
     profile::yubico::{DEFAULT_PIN, DEFAULT_PUK, Yubico},
     reference::{self, Reference, ReferenceRecord},
     refusal::{Refusal, rules},
     store::{Record, Store, Update},
 };
-
-/// The attestation certificate, which stays.
-const ATTESTATION_CERTIFICATE: u32 = 0x5F_FF01;
 
 /// Updates of the transaction: every object and key, PIN and PUK with their counters, and some more.
 const CAPACITY: usize = 96;
@@ -39,7 +36,7 @@ pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) ->
         .chain([KeyReference::SecureMessaging])
         .chain((1..=20).filter_map(RetiredNumber::new).map(KeyReference::Retired));
     updates.extend(keys.map(|key| Update::Remove(Record::Key(key))));
-    let objects = Container::all().filter(|container| container.tag.get() != ATTESTATION_CERTIFICATE);
+    let objects = Container::all().filter(|container| container.tag != ObjectTag::ATTESTATION);
     updates.extend(objects.map(|container| Update::Remove(Record::Object(container.tag))));
     updates.extend([
         Update::Remove(Record::CardVerifiableCertificate),

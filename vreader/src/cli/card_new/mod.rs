@@ -11,7 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::{EmulatedCard, Personal},
-    issue::{self, Date, Fault, Likeness, Request, like},
+    issue::{self, Date, Fault, Likeness, Request, like, yubikey::FreshYubiKey},
 };
 use zeroize::Zeroizing;
 
@@ -85,12 +85,17 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut progress = Progress::new();
     let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
     progress.end();
-    let issued = issued?;
+    let mut issued = issued?;
     let profile = likeness.map_or(stock.profile, |likeness| likeness.profile);
-    let mut personal = Personal::from(&issued);
-    if profile.yubico.is_some() {
-        personal.serial_number = Some(issue::yubikey::serial_number(arguments.seed)?);
+    let mut serial_number = None;
+    if let Some(yubico) = profile.yubico {
+        // What it has from the factory stays on it.
+        let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?;
+        serial_number = Some(fresh.serial_number);
+        issued.keys.extend(fresh.keys);
+        issued.objects.extend(fresh.objects);
     }
+    let personal = Personal { serial_number, ..Personal::from(&issued) };
     EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), personal)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {

@@ -1,11 +1,14 @@
 //! `vreader card new` for a YubiKey: as it comes from the factory.
 
-use std::path::Path;
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use card_sim::profile::yubico::Yubico;
-use vreader::{emulated::EmulatedCard, issue::yubikey::FreshYubiKey};
+use vreader::{crypto::DefaultCrypto, emulated::EmulatedCard, issue::yubikey::FreshYubiKey};
 
-use super::Arguments;
+use super::{Arguments, export};
 use crate::cli::{Failure, Outcome, print, print_json};
 
 /// What was made, as `--json` prints it.
@@ -15,6 +18,7 @@ struct Made<'a> {
     profile: &'static str,
     serial_number: u32,
     management_key_algorithm: &'static str,
+    exported: Vec<PathBuf>,
 }
 
 /// Makes a card without keys, certificates and data objects.
@@ -26,17 +30,21 @@ pub(super) fn run(arguments: &Arguments, yubico: &Yubico) -> Outcome {
                 .into(),
         ));
     }
-    let fresh = FreshYubiKey::new(yubico, arguments.seed)?.with_secrets(
+    let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?.with_secrets(
         &stock.pin,
         &stock.puk,
         stock.management_key()?,
     )?;
     EmulatedCard::create(file, stock.flash_size, stock.profile, stock.tries(), &fresh)?;
+    let root = arguments.export_ca.as_deref();
+    let exported =
+        root.map(|folder| export::attestation_root(&fresh.attestation_root, folder)).transpose()?;
     let made = Made {
         file,
         profile: stock.profile.name,
         serial_number: fresh.serial_number,
         management_key_algorithm: stock.management_algorithm(),
+        exported: exported.into_iter().collect(),
     };
     if arguments.json {
         return print_json(&made);
@@ -45,15 +53,14 @@ pub(super) fn run(arguments: &Arguments, yubico: &Yubico) -> Outcome {
     let mut text =
         format!("{}: a {name} as from the factory, serial number {number}, empty\n", file.display());
     stock.secrets_in_words(&mut text);
+    for path in &made.exported {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  wrote {}", path.display());
+    }
     print(&text)
 }
 
 fn says_nothing_of_a_person(arguments: &Arguments) -> bool {
-    let Arguments { holder, issued, expires, broken, features, export_ca, .. } = arguments;
-    holder.is_none()
-        && issued.is_none()
-        && expires.is_none()
-        && broken.is_none()
-        && export_ca.is_none()
-        && features.are_none()
+    let Arguments { holder, issued, expires, broken, features, .. } = arguments;
+    holder.is_none() && issued.is_none() && expires.is_none() && broken.is_none() && features.are_none()
 }
