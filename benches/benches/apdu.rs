@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         global_pin: None,
         fingers: &[],
         card_verifiable_certificate: None,
+        serial_number: None,
         management_key: &management_key,
         keys: &[],
         objects: &objects,

@@ -205,6 +205,7 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
         global_pin: None,
         fingers: &[],
         card_verifiable_certificate: None,
+        serial_number: None,
         management_key: &management_key,
         keys: &[(reference, key.clone(), Origin::Imported)],
         objects: &[],

@@ -14,7 +14,7 @@ use crate::{
     key::{self, KeyReference},
     piv::{self, Context},
     platform::Platform,
-    profile::Profile,
+    profile::{Antenna, Profile, Reselection},
     refusal::{Refusal, rules},
     security::{Channel, SecurityStatus},
     sm::{CipherSuite, Session},
@@ -79,6 +79,7 @@ pub struct Card<P: Platform> {
 /// All that a loss of power takes away.
 #[derive(Default)]
 struct Volatile {
+    interface: Interface,
     application: Application,
     security: SecurityStatus,
     session: Option<Session>,
@@ -89,9 +90,13 @@ struct Volatile {
 
 impl Volatile {
     /// Forgets everything, in place: the buffers are too large to be moved around.
-    fn clear(&mut self, interface: Interface) {
+    fn clear(&mut self, interface: Interface, antenna: Antenna) {
         self.application = Application::default();
-        self.security = SecurityStatus::fresh(interface);
+        self.interface = interface;
+        self.security = SecurityStatus::fresh(match antenna {
+            Antenna::Restricted => interface,
+            Antenna::LikeContacts => Interface::Contact,
+        });
         self.session = None;
         self.chain.abort();
         self.response.zeroize();
@@ -121,7 +126,7 @@ impl<P: Platform> Card<P> {
 
     /// The answer to reset through the interface that had the power last.
     pub fn atr(&self) -> &'static [u8] {
-        match self.volatile.security.interface() {
+        match self.volatile.interface {
             Interface::Contact => self.profile.atr,
             Interface::Contactless => self.profile.contactless_atr,
         }
@@ -139,20 +144,20 @@ impl<P: Platform> Card<P> {
 
     /// Gives the card power through this interface; answers with the answer to reset.
     pub fn power_on_through(&mut self, interface: Interface) -> &'static [u8] {
-        self.volatile.clear(interface);
+        self.volatile.clear(interface, self.profile.choices.antenna);
         self.powered = true;
         self.atr()
     }
 
     /// Takes the power away.
     pub fn power_off(&mut self) {
-        self.volatile.clear(self.volatile.security.interface());
+        self.volatile.clear(self.volatile.interface, self.profile.choices.antenna);
         self.powered = false;
     }
 
     /// Warm reset, through the same interface; answers with the answer to reset.
     pub fn reset(&mut self) -> &'static [u8] {
-        self.power_on_through(self.volatile.security.interface())
+        self.power_on_through(self.volatile.interface)
     }
 
     /// Why the last command was refused, if it was; also what a protected answer says inside.
@@ -192,7 +197,7 @@ impl<P: Platform> Card<P> {
             return volatile.get_response(&command);
         }
         volatile.clear_response();
-        if command.class.is_chained() && !volatile.may_be_chained(&command) {
+        if command.class.is_chained() && !volatile.may_be_chained(&command, self.profile) {
             volatile.interrupt();
             return Err(rules::CHAINING.refuse());
         }
@@ -354,8 +359,8 @@ impl Volatile {
         Ok(self.cursor.take(command.response_limit()))
     }
 
-    fn may_be_chained(&self, command: &Command<'_>) -> bool {
-        self.application == Application::Piv && piv::may_be_chained(command)
+    fn may_be_chained(&self, command: &Command<'_>, profile: &Profile) -> bool {
+        self.application == Application::Piv && piv::may_be_chained(command, profile)
     }
 
     fn push(&mut self, command: &Command<'_>) -> Result<Progress, Refusal> {
@@ -390,15 +395,15 @@ fn dispatch<P: Platform>(
         return select(application, context, command);
     }
     match application {
-        Application::Piv => piv::run(context, &piv::Command::try_from(command)?),
+        Application::Piv => piv::run(context, command),
         Application::IssuerSecurityDomain => Err(rules::ISSUER_DOMAIN.refuse()),
     }
 }
 
 /// SELECT by name (SP 800-73-5 part 2, 3.1.1).
 ///
-/// Selecting the application that is selected already leaves its security status; selecting another one clears it;
-/// a name that is not on the card changes nothing.
+/// Selecting the application that is selected already leaves its security status, or does not; selecting another one
+/// clears it; a name that is not on the card changes nothing.
 fn select<P: Platform>(
     application: &mut Application,
     context: &mut Context<'_, P>,
@@ -412,7 +417,7 @@ fn select<P: Platform>(
         _ => return Err(rules::SELECT_P1P2.refuse()),
     };
     let selected = by_name(command.data).ok_or(rules::SELECT_UNKNOWN.refuse())?;
-    if selected != *application {
+    if selected != *application || context.profile.choices.reselection == Reselection::Clears {
         context.security.leave_application();
         *context.session = None;
         *application = selected;

@@ -3,6 +3,8 @@
 //! The tables are those of SP 800-73-5 part 1, table 5 (key references), and SP 800-78-5, table 10 (algorithm
 //! identifiers). Key material is wiped when dropped, has no `Debug` and is compared only by the cryptography.
 
+pub mod policy;
+
 use heapless::Vec;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -10,6 +12,7 @@ use crate::{
     security::AccessRule,
     store::{Record, Store, StoreError},
 };
+use policy::Policy;
 
 /// RSA's usual public exponent, the only one that SP 800-78-5 section 3.1 makes cards use by default.
 pub const DEFAULT_EXPONENT: u32 = 0x0001_0001;
@@ -29,6 +32,8 @@ pub enum KeyReference {
     KeyManagement,
     /// `9E`: proves the card; needs nothing.
     CardAuthentication,
+    /// `F9`: says on a `YubiKey` that other keys were made there.
+    Attestation,
     /// `82` to `95`: earlier key-management keys, numbered 1 to 20.
     Retired(RetiredNumber),
 }
@@ -66,6 +71,7 @@ impl KeyReference {
             0x9C => Self::DigitalSignature,
             0x9D => Self::KeyManagement,
             0x9E => Self::CardAuthentication,
+            0xF9 => Self::Attestation,
             0x82..=0x95 => Self::Retired(RetiredNumber(byte.saturating_sub(0x81))),
             _ => return None,
         })
@@ -80,6 +86,7 @@ impl KeyReference {
             Self::DigitalSignature => 0x9C,
             Self::KeyManagement => 0x9D,
             Self::CardAuthentication => 0x9E,
+            Self::Attestation => 0xF9,
             Self::Retired(number) => number.get().saturating_add(0x81),
         }
     }
@@ -108,7 +115,7 @@ pub struct KeyUse {
 }
 
 impl KeyReference {
-    /// The key's row in SP 800-73-5 part 1, table 5.
+    /// The key's row in SP 800-73-5 part 1, table 5; nothing for a key that is not there.
     pub const fn key_use(self) -> KeyUse {
         use AccessRule::{Always, Never, PinOrOcc, PinOrOccAlways, VciAndPinOrOcc, VciAndPinOrOccAlways};
         use Operation::{Ecdh, Ecdsa, RsaPrivate};
@@ -117,6 +124,7 @@ impl KeyReference {
             Self::PivAuthentication => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdsa]),
             Self::CardManagement => row(Always, Never, &[]),
             Self::DigitalSignature => row(PinOrOccAlways, VciAndPinOrOccAlways, &[RsaPrivate, Ecdsa]),
+            Self::Attestation => row(Never, Never, &[]),
             Self::KeyManagement | Self::Retired(_) => row(PinOrOcc, VciAndPinOrOcc, &[RsaPrivate, Ecdh]),
             Self::CardAuthentication => row(Always, Always, &[RsaPrivate, Ecdsa]),
         }
@@ -380,8 +388,12 @@ pub enum Origin {
     Imported,
 }
 
+/// The bits of a record's second byte that tell the origin.
+const ORIGIN_BITS: u8 = 0x03;
+
 impl Origin {
-    const fn to_byte(self) -> u8 {
+    /// The byte that stands for it in records, and in the metadata of a `YubiKey`.
+    pub(crate) const fn to_byte(self) -> u8 {
         match self {
             Self::Generated => 1,
             Self::Imported => 2,
@@ -397,7 +409,7 @@ impl Origin {
     }
 }
 
-/// A key in the form of its record: algorithm identifier, origin, material.
+/// A key in the form of its record: algorithm identifier, origin (two bits) and policy (six), material.
 pub(crate) struct KeyRecord(Zeroizing<Vec<u8, { MAX_PRIVATE_MATERIAL + 2 }>>);
 
 impl KeyRecord {
@@ -417,19 +429,51 @@ impl KeyRecord {
         Self(bytes)
     }
 
+    /// The same key under these policies.
+    pub(crate) fn with_policy(mut self, policy: Policy) -> Self {
+        if let Some(byte) = self.0.get_mut(1) {
+            *byte = (*byte & ORIGIN_BITS) | policy.to_bits();
+        }
+        self
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    fn load(store: &impl Store, reference: KeyReference) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn load(store: &impl Store, reference: KeyReference) -> Result<Option<Self>, StoreError> {
         let mut bytes = Zeroizing::new(Vec::<u8, { MAX_PRIVATE_MATERIAL + 2 }>::new());
         Ok(store.read(Record::Key(reference), &mut *bytes)?.then_some(Self(bytes)))
     }
 
     fn split(&self) -> Option<(u8, Origin, &[u8])> {
         let ([algorithm, origin], material) = self.0.split_first_chunk()?;
-        Some((*algorithm, Origin::from_byte(*origin)?, material))
+        Some((*algorithm, Origin::from_byte(*origin & ORIGIN_BITS)?, material))
     }
+}
+
+/// What a record says of its key besides the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Algorithm identifier.
+    pub algorithm: u8,
+    /// Where it was made.
+    pub origin: Origin,
+    /// What its use asks of the holder. All defaults where nothing was said.
+    pub policy: Policy,
+}
+
+/// What is known of the key that `reference` names, if the card holds one.
+pub fn load_attributes(
+    store: &impl Store,
+    reference: KeyReference,
+) -> Result<Option<Attributes>, StoreError> {
+    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    let attributes = record.split().and_then(|(algorithm, origin, _)| {
+        let policy = Policy::from_bits(*record.bytes().get(1)?)?;
+        Some(Attributes { algorithm, origin, policy })
+    });
+    attributes.map(Some).ok_or(StoreError::Medium)
 }
 
 /// The asymmetric key that `reference` names, if the card holds one.
@@ -464,7 +508,7 @@ mod tests {
     #[test]
     fn every_byte_names_its_key() {
         for byte in 0..=u8::MAX {
-            let expected = matches!(byte, 0x04 | 0x9A..=0x9E | 0x82..=0x95);
+            let expected = matches!(byte, 0x04 | 0x9A..=0x9E | 0x82..=0x95 | 0xF9);
             let reference = KeyReference::from_byte(byte);
             assert_eq!(reference.is_some(), expected, "{byte:02X}");
             assert!(reference.is_none_or(|reference| reference.to_byte() == byte));

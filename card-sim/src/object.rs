@@ -16,6 +16,8 @@ impl ObjectTag {
     pub const BIT_GROUP: Self = Self(0x7F61);
     /// Pairing Code Reference Data Container.
     pub const PAIRING_CODE: Self = Self(0x5F_C123);
+    /// The certificate of a `YubiKey`'s attestation key.
+    pub const ATTESTATION: Self = Self(0x5F_FF01);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 
@@ -34,6 +36,8 @@ impl ObjectTag {
         match self {
             Self::DISCOVERY => 0x1FE,
             Self::BIT_GROUP => 0x1FF,
+            // 5FFF00 to 5FFF15, away from 5FC101 to 5FC123.
+            Self(tag @ 0x5F_FF00..=0x5F_FFFF) => 0x80 | tag.to_le_bytes()[0] as u16,
             Self(tag) => tag.to_le_bytes()[0] as u16,
         }
     }
@@ -62,7 +66,7 @@ pub struct Container {
     pub name: &'static str,
     /// BER-TLV tag.
     pub tag: ObjectTag,
-    /// Container identifier.
+    /// Container identifier; 0 where Yubico's objects have none.
     pub id: u16,
     /// Smallest capacity in bytes that a card guarantees; this card takes more.
     pub minimum_capacity: u16,
@@ -77,7 +81,17 @@ pub struct Container {
 impl Container {
     /// The row of the object with this tag.
     pub fn find(tag: u32) -> Option<&'static Self> {
-        CONTAINERS.iter().find(|container| container.tag.0 == tag)
+        Self::all().find(|container| container.tag.0 == tag)
+    }
+
+    /// Every container that a card of any stock may have.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        CONTAINERS.iter().chain(&YUBICO_CONTAINERS)
+    }
+
+    /// Whether this is one of [`YUBICO_CONTAINERS`].
+    pub(crate) const fn is_yubico(&self) -> bool {
+        self.tag.0 & 0xFF_FF00 == 0x5F_FF00
     }
 
     /// The row of the object whose tag is written in these one to three bytes.
@@ -135,6 +149,22 @@ pub const CONTAINERS: [Container; 36] = {
         row("Pairing Code Reference Data", 0x5F_C123, 0x1018, 12, PinOrOcc, VciAndPinOrOcc, Optional),
     ]
 };
+
+/// The objects that Yubico's programs add on a YubiKey. Everybody reads them.
+pub const YUBICO_CONTAINERS: [Container; 8] = [
+    yubico("Yubico administrator data", 0x5F_FF00),
+    yubico("Yubico attestation certificate", 0x5F_FF01),
+    yubico("Windows minidriver: container map", 0x5F_FF10),
+    yubico("Windows minidriver: roots 1", 0x5F_FF11),
+    yubico("Windows minidriver: roots 2", 0x5F_FF12),
+    yubico("Windows minidriver: roots 3", 0x5F_FF13),
+    yubico("Windows minidriver: roots 4", 0x5F_FF14),
+    yubico("Windows minidriver: roots 5", 0x5F_FF15),
+];
+
+const fn yubico(name: &'static str, tag: u32) -> Container {
+    row(name, tag, 0, 0, AccessRule::Always, AccessRule::Always, Presence::Optional)
+}
 
 const fn row(
     name: &'static str,

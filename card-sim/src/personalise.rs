@@ -45,6 +45,8 @@ pub struct Personalisation<'a> {
     pub global_pin: Option<ReferenceData<'a>>,
     /// Fingers of on-card comparison: none, the primary one `96`, or that and the secondary one `97`.
     pub fingers: &'a [Finger<'a>],
+    /// The serial number, if the card tells one.
+    pub serial_number: Option<u32>,
     /// Card management key, `9B`.
     pub management_key: &'a SymmetricKey,
     /// The certificate of key `04`, which makes the card speak secure messaging.
@@ -81,10 +83,15 @@ impl Personalisation<'_> {
         let management_key = KeyRecord::symmetric(self.management_key, Origin::Imported);
         let keys = self.key_records()?;
 
+        let serial_number = self.serial_number.map(u32::to_be_bytes);
+
         let mut updates = Vec::<Update<'_>, 80>::new();
         let mut add =
             |record, bytes| updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany);
         add(Record::Profile, self.profile.name.as_bytes())?;
+        if let Some(number) = &serial_number {
+            add(Record::SerialNumber, number)?;
+        }
         for (reference, record) in &references {
             add(Record::ReferenceData(*reference), record.bytes())?;
             add(Record::RetryCounter(*reference), record.tries_bytes())?;
@@ -130,7 +137,7 @@ impl Personalisation<'_> {
         ];
         let mut records = Vec::new();
         for (reference, value, tries) in always.into_iter().chain(global_pin).chain(fingers) {
-            if !(1..=15).contains(&tries) || !reference.is_well_formed(value) {
+            if !(1..=15).contains(&tries) || !self.profile.is_well_formed(reference, value) {
                 return Err(PersonaliseError::Reference(reference));
             }
             records

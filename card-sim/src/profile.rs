@@ -3,9 +3,16 @@
 //! A profile is one row of data: answer to reset, label, algorithms, and the choices that SP 800-73-5 leaves to the
 //! card. A card file names its profile; see [`Profile::find`].
 
+pub mod yubico;
+
 use apdu::Status;
 
-use crate::key::AsymmetricAlgorithm;
+use crate::{
+    key::AsymmetricAlgorithm,
+    object::Container,
+    reference::{LENGTH, Reference},
+};
+use yubico::Yubico;
 
 /// A card stock.
 #[derive(Debug)]
@@ -18,7 +25,7 @@ pub struct Profile {
     pub atr: &'static [u8],
     /// Answer to reset through the antenna, as a reader makes it up.
     pub contactless_atr: &'static [u8],
-    /// Application label, tag 50 of the SELECT answer.
+    /// Application label, tag 50 of the SELECT answer, if that has one.
     pub label: &'static str,
     /// The longest command and answer that SELECT states, if not those of this card's buffers.
     pub stated_lengths: Option<[u16; 2]>,
@@ -30,6 +37,8 @@ pub struct Profile {
     pub tries_kept_for_contact: u8,
     /// What the standard leaves open.
     pub choices: Choices,
+    /// Yubico's commands, if the card has them.
+    pub yubico: Option<&'static Yubico>,
 }
 
 /// What SP 800-73-5 leaves to the card, or real cards do differently.
@@ -45,6 +54,50 @@ pub struct Choices {
     pub empty_slot: Status,
     /// A wrong or late answer to a card management challenge.
     pub wrong_administrator_proof: Status,
+    /// What SELECT answers.
+    pub select_answer: SelectAnswer,
+    /// SELECT of the application that is selected already.
+    pub reselection: Reselection,
+    /// What a PIN and a PUK are made of.
+    pub reference_format: ReferenceFormat,
+    /// What may be done through the antenna.
+    pub antenna: Antenna,
+}
+
+/// The application property template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectAnswer {
+    /// The whole identifier, a label and the longest command and answer.
+    Full,
+    /// The identifier without its first five bytes, and nothing of the rest.
+    Short,
+}
+
+/// What becomes of the security status when the application is selected that is selected already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reselection {
+    /// It stays (part 2, 3.1.1).
+    Keeps,
+    /// It is cleared.
+    Clears,
+}
+
+/// What a PIN and a PUK are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceFormat {
+    /// A PIN of 6 to 8 digits, a PUK of any 8 bytes (part 2, 2.4.3).
+    Digits,
+    /// 6 to 8 bytes of any kind but `FF`, both.
+    AnyBytes,
+}
+
+/// What may be done through the antenna.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Antenna {
+    /// What the standard's columns for it say.
+    Restricted,
+    /// All that may be done through the contacts.
+    LikeContacts,
 }
 
 /// How an empty container reads.
@@ -82,6 +135,7 @@ pub static PIV: Profile = Profile {
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
+    yubico: None,
 };
 
 /// Stock of the genuine NIST test cards (SD33), as they answer SELECT.
@@ -100,6 +154,7 @@ pub static NIST_SD33: Profile = Profile {
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
+    yubico: None,
 };
 
 /// What the NIST test cards make of the standard's choices.
@@ -109,15 +164,46 @@ const NIST_CHOICES: Choices = Choices {
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::IncorrectP1P2,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
+    select_answer: SelectAnswer::Full,
+    reselection: Reselection::Keeps,
+    reference_format: ReferenceFormat::Digits,
+    antenna: Antenna::Restricted,
 };
 
 /// Every profile.
-pub static ALL: &[&Profile] = &[&PIV, &NIST_SD33];
+pub static ALL: &[&Profile] = &[
+    &PIV,
+    &NIST_SD33,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_4,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_5_2,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_5_4,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_5,
+];
 
 impl Profile {
     /// The profile with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|profile| profile.name == name).copied()
+    }
+
+    /// Whether `data` has the format of this reference on a card of this stock.
+    pub fn is_well_formed(&self, reference: Reference, data: &[u8]) -> bool {
+        match self.choices.reference_format {
+            ReferenceFormat::AnyBytes if !reference.is_finger() => {
+                let length = data.iter().take_while(|byte| **byte != 0xFF).count();
+                data.len() == LENGTH && length >= 6 && data.iter().skip(length).all(|byte| *byte == 0xFF)
+            }
+            _ => reference.is_well_formed(data),
+        }
+    }
+
+    /// Whether a card of this stock has this container.
+    pub(crate) fn has_container(&self, container: &Container) -> bool {
+        self.yubico.is_some() || !container.is_yubico()
     }
 }
 

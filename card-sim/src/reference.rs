@@ -152,6 +152,13 @@ pub fn tries_left(store: &impl Store, reference: Reference) -> Result<u8, StoreE
     Ok(counter.first().copied().unwrap_or(0))
 }
 
+/// Whether the reference data is `value`. Costs no try: it is for values that everybody knows.
+#[cfg(feature = "yubico")]
+pub(crate) fn is(store: &impl Store, reference: Reference, value: &[u8]) -> Result<bool, StoreError> {
+    let record = ReferenceRecord::load(store, reference)?;
+    Ok(record.is_some_and(|record| bool::from(record.value().ct_eq(value))))
+}
+
 /// What a comparison found.
 pub(crate) enum Comparison {
     /// Equal. The try is still spent: the caller gives it back in the transaction that follows.

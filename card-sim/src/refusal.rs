@@ -19,6 +19,8 @@ pub enum Document {
     Iso7816Part4,
     /// GlobalPlatform Card Specification.
     GlobalPlatform,
+    /// Yubico's documentation of the PIV commands of its `YubiKey`.
+    YubicoPiv,
 }
 
 impl fmt::Display for Document {
@@ -28,6 +30,7 @@ impl fmt::Display for Document {
             Self::Sp80073Part2 => "SP 800-73-5 part 2",
             Self::Iso7816Part4 => "ISO/IEC 7816-4",
             Self::GlobalPlatform => "GlobalPlatform",
+            Self::YubicoPiv => "Yubico PIV",
         })
     }
 }
@@ -116,7 +119,7 @@ impl From<heapless::CapacityError> for Refusal {
 
 /// Every rule that this card enforces.
 pub mod rules {
-    use super::Document::{GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2};
+    use super::Document::{GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2, YubicoPiv};
     use super::{Document, Rule, Status};
 
     const fn rule(status: Status, document: Document, clause: &'static str, text: &'static str) -> Rule {
@@ -194,5 +197,15 @@ pub mod rules {
         GENERATE_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.2", "P1 is 00 and P2 is a key that the card may generate";
         GENERATE_FORM = Status::IncorrectData, Sp80073Part2, "3.3.2", "the data field is a control template AC with a mechanism";
         ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
+        // Yubico's commands.
+        YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
+        KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA and a touch policy AB are one byte from 00 to 03 each";
+        NO_KEY = Status::ReferenceNotFound, YubicoPiv, "GET METADATA, MOVE KEY", "the card has the key or the reference data";
+        IMPORT_FORM = Status::IncorrectData, YubicoPiv, "IMPORT ASYMMETRIC KEY", "the data field is the parts of a valid key of the algorithm in P1";
+        MANAGEMENT_KEY_FORM = Status::IncorrectData, YubicoPiv, "SET MANAGEMENT KEY", "the data field is an algorithm that the firmware has, 9B, and a key of its length";
+        ATTEST_ORIGIN = Status::IncorrectData, YubicoPiv, "ATTEST", "the key was generated on the card";
+        ATTEST_KEY = Status::ConditionsNotSatisfied, YubicoPiv, "ATTEST", "the card has an attestation key and its certificate";
+        RETRIES_PIN = Status::SecurityStatusNotSatisfied, YubicoPiv, "SET PIN RETRIES", "the PIN is verified";
+        RESET_BLOCKED = Status::ConditionsNotSatisfied, YubicoPiv, "RESET", "PIN and PUK are blocked";
     }
 }

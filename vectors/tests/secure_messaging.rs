@@ -221,6 +221,7 @@ fn card_of(json: &Value) -> Card<Parts<Nonce, FlashStore<MemoryFlash>, RustCrypt
         puk: ReferenceData { value: b"12345678", tries: 3 },
         global_pin: None,
         fingers: &[],
+        serial_number: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &[0x01; 24]).unwrap(),
         card_verifiable_certificate: Some(&bytes(&json["cvc"])),
         keys: &[(KeyReference::SecureMessaging, key, Origin::Generated)],

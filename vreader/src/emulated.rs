@@ -19,7 +19,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
-    issue::{Finger as Minutiae, IssuedCard},
+    issue::{Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
     reader::{InsertedCard, Interface},
 };
@@ -141,6 +141,8 @@ pub struct Personal<'a> {
     pub objects: &'a [(ObjectTag, Vec<u8>)],
     /// Asymmetric keys.
     pub keys: &'a [(KeyReference, PrivateKey, Origin)],
+    /// Serial number, if the card tells one.
+    pub serial_number: Option<u32>,
     /// Card management key, 9B.
     pub management_key: &'a SymmetricKey,
     /// PIN, padded with `FF`.
@@ -160,12 +162,29 @@ impl<'a> From<&'a IssuedCard> for Personal<'a> {
         Self {
             objects: &issued.objects,
             keys: &issued.keys,
+            serial_number: None,
             management_key: &issued.management_key,
             pin: &issued.pin,
             puk: &issued.puk,
             global_pin: issued.global_pin.as_deref(),
             fingers: &issued.fingers,
             card_verifiable_certificate: issued.card_verifiable_certificate.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a FreshYubiKey> for Personal<'a> {
+    fn from(fresh: &'a FreshYubiKey) -> Self {
+        Self {
+            objects: &fresh.objects,
+            keys: &fresh.keys,
+            serial_number: Some(fresh.serial_number),
+            management_key: &fresh.management_key,
+            pin: &fresh.pin,
+            puk: &fresh.puk,
+            global_pin: None,
+            fingers: &[],
+            card_verifiable_certificate: None,
         }
     }
 }
@@ -187,6 +206,7 @@ fn personalise(
         global_pin: personal.global_pin.map(|value| ReferenceData { value, tries }),
         fingers: &fingers,
         card_verifiable_certificate: personal.card_verifiable_certificate,
+        serial_number: personal.serial_number,
         management_key: personal.management_key,
         keys: personal.keys,
         objects: &objects,
@@ -257,6 +277,13 @@ impl EmulatedCard {
     pub fn contents(&mut self) -> Result<Contents, EmulatedError> {
         let Parts { store, crypto, .. } = self.card.platform().parts();
         image::contents(store, crypto).map_err(EmulatedError::Memory)
+    }
+
+    /// The card stock of the card in a card file, which another process may be using; `None` if this version does not know it.
+    pub fn profile_of(path: &Path) -> Result<Option<&'static Profile>, EmulatedError> {
+        let mut name = heapless::Vec::<u8, 32>::new();
+        FileStore::peek(path)?.read(Record::Profile, &mut name).map_err(EmulatedError::Memory)?;
+        Ok(str::from_utf8(&name).ok().and_then(Profile::find))
     }
 
     /// What is on the card in a card file, which another process may be using.

@@ -129,6 +129,7 @@ fn unlucky_card(path: &Path) {
             global_pin: None,
             fingers: &[],
             card_verifiable_certificate: None,
+            serial_number: None,
             management_key: &management_key,
             keys: &keys,
             objects: &[],

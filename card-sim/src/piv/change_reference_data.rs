@@ -6,6 +6,7 @@ use super::{Context, command::ChangeReferenceData, verify};
 use crate::{
     discovery::PinUsagePolicy,
     platform::Platform,
+    profile::MalformedReference,
     reference::{self, Comparison, LENGTH, Reference, ReferenceRecord},
     refusal::{Refusal, rules},
     store::{Record, Store, Update},
@@ -14,7 +15,7 @@ use crate::{
 /// Replaces a PIN or the PUK by its holder, who proves the old one.
 ///
 /// Malformed data is refused before anything is compared, so it neither costs a try nor tells whether the old value
-/// was right.
+/// was right; on cards where a malformed value counts as a wrong one, it is refused after the comparison, with `6985`.
 pub(super) fn change<P: Platform>(
     context: &mut Context<'_, P>,
     command: &ChangeReferenceData<'_>,
@@ -24,12 +25,18 @@ pub(super) fn change<P: Platform>(
         return Err(rules::BLOCKED.refuse());
     }
     let (old, new) = halves(command.data).ok_or(rules::CHANGE_FORM.refuse())?;
-    if !reference.is_well_formed(old) || !reference.is_well_formed(new) {
+    let well_formed = context.profile.is_well_formed(reference, new);
+    let both = well_formed && context.profile.is_well_formed(reference, old);
+    if !both && context.profile.choices.malformed_reference == MalformedReference::Refused {
         return Err(rules::CHANGE_FORM.refuse());
     }
     context.security.set_verified(reference, false);
     let store = &mut context.platform.store;
     match reference::spend_and_compare(store, reference, old)? {
+        Comparison::Equal { tries } if !well_formed => {
+            store.commit(&[Update::Write(Record::RetryCounter(reference), &[tries])])?;
+            Err(rules::CHANGE_FORM.refuse_with(Status::ConditionsNotSatisfied))
+        }
         Comparison::Equal { tries } => {
             let record = ReferenceRecord::new(tries, new);
             store.commit(&[

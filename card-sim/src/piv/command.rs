@@ -5,6 +5,7 @@
 
 use crate::{
     key::KeyReference,
+    profile::Profile,
     reference::Reference,
     refusal::{Refusal, rules},
 };
@@ -18,6 +19,8 @@ pub(crate) mod instruction {
     pub(crate) const GENERAL_AUTHENTICATE: u8 = 0x87;
     pub(crate) const GET_DATA: u8 = 0xCB;
     pub(crate) const PUT_DATA: u8 = 0xDB;
+    /// Yubico's.
+    pub(crate) const IMPORT_ASYMMETRIC_KEY: u8 = 0xFE;
 }
 
 /// A command of the PIV card application.
@@ -117,11 +120,12 @@ impl Command<'_> {
 }
 
 /// Whether a command may come in a chain (SP 800-73-5 part 2, table 2; VERIFY only with a finger).
-pub(crate) fn may_be_chained(command: &apdu::Command<'_>) -> bool {
+pub(crate) fn may_be_chained(command: &apdu::Command<'_>, profile: &Profile) -> bool {
     match command.instruction {
         instruction::GENERAL_AUTHENTICATE
         | instruction::PUT_DATA
         | instruction::GENERATE_ASYMMETRIC_KEY_PAIR => true,
+        instruction::IMPORT_ASYMMETRIC_KEY => profile.yubico.is_some(),
         instruction::VERIFY => Reference::from_byte(command.p2).is_some_and(Reference::is_finger),
         _ => false,
     }

@@ -7,7 +7,7 @@ mod template;
 
 use super::{Context, command::GeneralAuthenticate};
 use crate::{
-    key::{self, AsymmetricAlgorithm, KeyReference, KeyUse, SymmetricAlgorithm},
+    key::{self, AsymmetricAlgorithm, KeyReference, KeyUse, SymmetricAlgorithm, policy::Policy},
     platform::Platform,
     refusal::{Refusal, rules},
 };
@@ -30,12 +30,22 @@ pub(super) fn run<P: Platform>(
     if key.algorithm() != algorithm {
         return Err(rules::ALGORITHM_KEY.refuse());
     }
-    let key_use = reference.key_use();
+    let key_use = key_use(context, reference)?;
     if !context.security.permits_here(key_use.contact, key_use.contactless) {
         return Err(rules::KEY_USE.refuse());
     }
     let template = Template::parse(command.template)?;
     private_key::run(context, &key, key_use, &template)
+}
+
+/// Who may use the key, and for what: the standard's row, or on a `YubiKey` what the key's policy says.
+fn key_use<P: Platform>(context: &Context<'_, P>, reference: KeyReference) -> Result<KeyUse, Refusal> {
+    if context.profile.yubico.is_none() {
+        return Ok(reference.key_use());
+    }
+    let attributes = key::load_attributes(&context.platform.store, reference)?;
+    let policy = attributes.map_or_else(Policy::default, |attributes| attributes.policy);
+    Ok(policy.for_key(reference).key_use())
 }
 
 fn with_management_key<P: Platform>(

@@ -6,7 +6,10 @@ use heapless::VecView;
 use super::{Context, command::GenerateAsymmetricKeyPair};
 use crate::{
     crypto::Crypto,
-    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PublicKey},
+    key::{
+        AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PublicKey,
+        policy::{PinPolicy, Policy, TouchPolicy},
+    },
     platform::Platform,
     refusal::{Refusal, rules},
     security::AccessRule,
@@ -16,6 +19,10 @@ use crate::{
 const CONTROL_REFERENCE_TEMPLATE: Tag = Tag::new(0xAC);
 const MECHANISM: Tag = Tag::new(0x80);
 const EXPONENT: Tag = Tag::new(0x81);
+
+/// Yubico's tags for the policies of a key.
+const PIN_POLICY: Tag = Tag::new(0xAA);
+const TOUCH_POLICY: Tag = Tag::new(0xAB);
 
 /// Tags of the public key template (part 2, table 12).
 const PUBLIC_KEY_TEMPLATE: Tag = Tag::new(0x7F49);
@@ -28,13 +35,17 @@ pub(super) fn generate<P: Platform>(
     context: &mut Context<'_, P>,
     command: &GenerateAsymmetricKeyPair<'_>,
 ) -> Result<(), Refusal> {
+    let yubico = context.profile.yubico.is_some();
     let reference = KeyReference::from_byte(command.key_reference)
-        .filter(|reference| KeyReference::ASYMMETRIC.contains(reference))
+        .filter(|reference| {
+            KeyReference::ASYMMETRIC.contains(reference)
+                || (yubico && matches!(reference, KeyReference::Retired(_)))
+        })
         .ok_or(rules::GENERATE_P1P2.refuse())?;
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
     }
-    let (algorithm, exponent) = parse(command.template)?;
+    let Parameters { algorithm, exponent, policy } = parse(command.template, yubico)?;
     if !context.profile.algorithms.contains(&algorithm) {
         return Err(rules::ALGORITHM_UNSUPPORTED.refuse());
     }
@@ -46,22 +57,34 @@ pub(super) fn generate<P: Platform>(
             other => other.into(),
         })?;
     let public_key = platform.crypto.public_key(&key)?;
-    append_public_key(&public_key, context.response)?;
-    let record = KeyRecord::asymmetric(&key, Origin::Generated);
+    append_public_key(PUBLIC_KEY_TEMPLATE, &public_key, context.response)?;
+    let mut record = KeyRecord::asymmetric(&key, Origin::Generated);
+    if yubico {
+        record = record.with_policy(policy.for_key(reference));
+    }
     context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())]).map_err(|error| {
         context.response.clear();
         error.into()
     })
 }
 
-/// Algorithm and RSA exponent that the control reference template asks for.
-fn parse(template: &[u8]) -> Result<(AsymmetricAlgorithm, u32), Refusal> {
+/// What the control reference template asks for.
+struct Parameters {
+    algorithm: AsymmetricAlgorithm,
+    /// RSA's public exponent.
+    exponent: u32,
+    /// Of the key's use; for YubiKeys only.
+    policy: Policy,
+}
+
+fn parse(template: &[u8], yubico: bool) -> Result<Parameters, Refusal> {
     let malformed = |_| rules::GENERATE_FORM.refuse();
     let mut outer = Reader::new(template);
     let mut control = Reader::new(outer.expect(CONTROL_REFERENCE_TEMPLATE).map_err(malformed)?);
     outer.finish().map_err(malformed)?;
     let mechanism = control.expect(MECHANISM).map_err(malformed)?;
     let exponent = control.optional(EXPONENT).map_err(malformed)?;
+    let policy = if yubico { read_policy(&mut control)? } else { Policy::default() };
     control.finish().map_err(malformed)?;
 
     let &[mechanism] = mechanism else { return Err(rules::GENERATE_FORM.refuse()) };
@@ -70,7 +93,22 @@ fn parse(template: &[u8]) -> Result<(AsymmetricAlgorithm, u32), Refusal> {
         None => DEFAULT_EXPONENT,
         Some(bytes) => big_endian(bytes).ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?,
     };
-    Ok((algorithm, exponent))
+    Ok(Parameters { algorithm, exponent, policy })
+}
+
+/// The policies that end a template, `AA` for the PIN and `AB` for touch, each if it is there.
+pub(super) fn read_policy(reader: &mut Reader<'_>) -> Result<Policy, Refusal> {
+    let mut byte = |tag| match reader.optional(tag).map_err(|_| rules::KEY_POLICY.refuse())? {
+        None => Ok(0),
+        Some(&[byte]) => Ok(byte),
+        Some(_) => Err(rules::KEY_POLICY.refuse()),
+    };
+    let (pin, touch) = (byte(PIN_POLICY)?, byte(TOUCH_POLICY)?);
+    let unknown = rules::KEY_POLICY.refuse();
+    Ok(Policy {
+        pin: PinPolicy::from_byte(pin).ok_or(unknown)?,
+        touch: TouchPolicy::from_byte(touch).ok_or(unknown)?,
+    })
 }
 
 /// A number of at most 32 bits.
@@ -78,32 +116,31 @@ fn big_endian(bytes: &[u8]) -> Option<u32> {
     bytes.iter().try_fold(0_u32, |number, byte| number.checked_mul(0x100)?.checked_add(u32::from(*byte)))
 }
 
-/// Appends the public key template `7F49`.
-fn append_public_key(key: &PublicKey, response: &mut VecView<u8>) -> Result<(), Refusal> {
+/// Appends the public key, in the template with this tag: `7F49` here.
+pub(super) fn append_public_key(
+    template: Tag,
+    key: &PublicKey,
+    response: &mut VecView<u8>,
+) -> Result<(), Refusal> {
     let full = rules::MEMORY_FULL.refuse();
-    match key {
+    let bytes;
+    let elements: &[(Tag, &[u8])] = match key {
         PublicKey::Rsa { modulus, exponent } => {
-            let exponent = exponent.to_be_bytes();
-            let zeros = exponent.iter().take_while(|byte| **byte == 0).count();
-            let exponent = exponent.get(zeros..).unwrap_or_default();
-            let modulus_header = Header::new(MODULUS, modulus.len()).ok_or(full)?;
-            let exponent_header = Header::new(PUBLIC_EXPONENT, exponent.len()).ok_or(full)?;
-            let length = [modulus_header.len(), modulus.len(), exponent_header.len(), exponent.len()]
-                .into_iter()
-                .fold(0, usize::saturating_add);
-            response.extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
-            response.extend_from_slice(modulus_header.as_slice())?;
-            response.extend_from_slice(modulus)?;
-            response.extend_from_slice(exponent_header.as_slice())?;
-            response.extend_from_slice(exponent)?;
+            bytes = exponent.to_be_bytes();
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            &[(MODULUS, modulus), (PUBLIC_EXPONENT, bytes.get(zeros..).unwrap_or_default())]
         }
-        PublicKey::Ecc { point } => {
-            let header = Header::new(POINT, point.len()).ok_or(full)?;
-            let length = header.len().saturating_add(point.len());
-            response.extend_from_slice(Header::new(PUBLIC_KEY_TEMPLATE, length).ok_or(full)?.as_slice())?;
-            response.extend_from_slice(header.as_slice())?;
-            response.extend_from_slice(point)?;
-        }
+        PublicKey::Ecc { point } => &[(POINT, point)],
+    };
+    let mut length = 0_usize;
+    for (tag, value) in elements {
+        let header = Header::new(*tag, value.len()).ok_or(full)?;
+        length = length.saturating_add(header.len()).saturating_add(value.len());
+    }
+    response.extend_from_slice(Header::new(template, length).ok_or(full)?.as_slice())?;
+    for (tag, value) in elements {
+        response.extend_from_slice(Header::new(*tag, value.len()).ok_or(full)?.as_slice())?;
+        response.extend_from_slice(value)?;
     }
     Ok(())
 }

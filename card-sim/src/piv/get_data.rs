@@ -23,6 +23,9 @@ const EMPTY: [u8; 2] = [0x53, 0x00];
 /// nothing.
 pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8]) -> Result<(), Refusal> {
     let container = parse(tag_list)?;
+    if !context.profile.has_container(container) {
+        return Err(rules::OBJECT_NOT_FOUND.refuse());
+    }
     if !context.security.permits_here(container.contact_read, container.contactless_read) {
         return Err(rules::OBJECT_READ.refuse());
     }

@@ -12,10 +12,13 @@ mod put_data;
 mod reset_retry_counter;
 mod select;
 mod verify;
+#[cfg(feature = "yubico")]
+mod yubico;
 
-pub(crate) use command::{Command, may_be_chained, may_be_protected, passes_on_proofs};
+pub(crate) use command::{may_be_chained, may_be_protected, passes_on_proofs};
 pub(crate) use select::{AID, application_property_template};
 
+use command::Command;
 use heapless::VecView;
 
 use crate::{
@@ -41,7 +44,17 @@ pub(crate) struct Context<'a, P: Platform> {
 }
 
 /// Runs one command of the PIV card application.
-pub(crate) fn run<P: Platform>(context: &mut Context<'_, P>, command: &Command<'_>) -> Result<(), Refusal> {
+pub(crate) fn run<P: Platform>(
+    context: &mut Context<'_, P>,
+    command: &apdu::Command<'_>,
+) -> Result<(), Refusal> {
+    #[cfg(feature = "yubico")]
+    if let Some(dialect) = context.profile.yubico
+        && let Some(command) = yubico::Command::parse(command, dialect)?
+    {
+        return yubico::run(context, dialect, &command);
+    }
+    let command = &Command::try_from(command)?;
     if context.security.interface() == Interface::Contactless && command.needs_contact() {
         return Err(rules::CONTACT_ONLY.refuse());
     }

@@ -8,6 +8,7 @@ use crate::{
     discovery::PinUsagePolicy,
     object::{Container, ObjectTag},
     platform::Platform,
+    profile::Profile,
     reference::Reference,
     refusal::{Refusal, rules},
     security::AccessRule,
@@ -24,7 +25,7 @@ pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
     }
-    let (tag, object) = parse(data)?;
+    let (tag, object) = parse(data, context.profile)?;
     // What cannot be read back in one answer is not taken.
     if object.len() > RESPONSE_CAPACITY {
         return Err(rules::MEMORY_FULL.refuse());
@@ -47,12 +48,14 @@ fn take_back<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
 }
 
 /// The object's tag, and the object as GET DATA will answer it.
-fn parse(data: &[u8]) -> Result<(ObjectTag, &[u8]), Refusal> {
+fn parse<'a>(data: &'a [u8], profile: &Profile) -> Result<(ObjectTag, &'a [u8]), Refusal> {
     let mut reader = Reader::new(data);
     let first = reader.next().ok().flatten().ok_or(rules::PUT_DATA_FORM.refuse())?;
     let (tag, object) = match first.tag {
         TAG_LIST => {
-            let container = Container::from_bytes(first.value).ok_or(rules::OBJECT_NOT_FOUND.refuse())?;
+            let container = Container::from_bytes(first.value)
+                .filter(|container| profile.has_container(container))
+                .ok_or(rules::OBJECT_NOT_FOUND.refuse())?;
             let object = reader.remaining();
             if !container.tag.is_wrapped() || reader.expect(CONTENTS).is_err() {
                 return Err(rules::PUT_DATA_FORM.refuse());

@@ -5,6 +5,7 @@ use apdu::Status;
 use super::{Context, change_reference_data::halves};
 use crate::{
     platform::Platform,
+    profile::MalformedReference,
     reference::{self, Comparison, Reference, ReferenceRecord},
     refusal::{Refusal, rules},
     store::{Record, Store, Update},
@@ -22,10 +23,15 @@ pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> R
         return Err(rules::BLOCKED.refuse());
     }
     let (puk, new_pin) = halves(data).ok_or(rules::RESET_FORM.refuse())?;
-    if !Reference::PivPin.is_well_formed(new_pin) {
+    let well_formed = context.profile.is_well_formed(Reference::PivPin, new_pin);
+    if !well_formed && context.profile.choices.malformed_reference == MalformedReference::Refused {
         return Err(rules::RESET_FORM.refuse());
     }
     match reference::spend_and_compare(store, Reference::Puk, puk)? {
+        Comparison::Equal { tries } if !well_formed => {
+            store.commit(&[Update::Write(Record::RetryCounter(Reference::Puk), &[tries])])?;
+            Err(rules::RESET_FORM.refuse_with(Status::ConditionsNotSatisfied))
+        }
         Comparison::Equal { tries } => {
             let pin_tries = reference::tries_total(store, Reference::PivPin)?;
             let record = ReferenceRecord::new(pin_tries, new_pin);

@@ -5,7 +5,7 @@ use heapless::VecView;
 
 use crate::{
     card::{COMMAND_CAPACITY, RESPONSE_CAPACITY},
-    profile::Profile,
+    profile::{Profile, SelectAnswer},
     refusal::{Refusal, rules},
     sm::CipherSuite,
 };
@@ -15,6 +15,9 @@ pub(crate) const AID: [u8; 11] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10
 
 /// NIST's registered application provider identifier.
 const RID: [u8; 5] = [0xA0, 0x00, 0x00, 0x03, 0x08];
+
+/// The identifier without its RID, all that some cards answer.
+const PIX: [u8; 6] = [0x00, 0x00, 0x10, 0x00, 0x01, 0x00];
 
 mod tag {
     use super::Tag;
@@ -49,6 +52,14 @@ fn write_template(
     secure_messaging: Option<CipherSuite>,
     writer: &mut Writer<'_>,
 ) -> Result<(), apdu::Full> {
+    if profile.choices.select_answer == SelectAnswer::Short {
+        return writer.nested(tag::APPLICATION_PROPERTY_TEMPLATE, |template| {
+            template.tlv(tag::APPLICATION_IDENTIFIER, &PIX)?;
+            template.nested(tag::COEXISTENT_TAG_ALLOCATION_AUTHORITY, |authority| {
+                authority.tlv(tag::APPLICATION_IDENTIFIER, &RID)
+            })
+        });
+    }
     writer.nested(tag::APPLICATION_PROPERTY_TEMPLATE, |template| {
         template.tlv(tag::APPLICATION_IDENTIFIER, &AID)?;
         template.nested(tag::COEXISTENT_TAG_ALLOCATION_AUTHORITY, |authority| {

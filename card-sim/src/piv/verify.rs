@@ -110,7 +110,7 @@ fn compare<P: Platform>(
     if tries_left_here(context, reference)? == 0 {
         return Err(rules::BLOCKED.refuse());
     }
-    if !reference.is_well_formed(candidate) {
+    if !context.profile.is_well_formed(reference, candidate) {
         if reference.is_finger() {
             return Err(rules::FINGER_FORM.refuse());
         }

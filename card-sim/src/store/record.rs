@@ -5,7 +5,7 @@
 
 use crate::{
     key::KeyReference,
-    object::{CONTAINERS, ObjectTag},
+    object::{Container, ObjectTag},
     reference::Reference,
 };
 
@@ -16,9 +16,11 @@ pub enum Record {
     Profile,
     /// The card-verifiable certificate of the key for secure messaging, with its tag.
     CardVerifiableCertificate,
+    /// The serial number that Yubico's GET SERIAL answers, four bytes.
+    SerialNumber,
     /// A data object as GET DATA answers it: `53 L …`, or bare `7E L …` and `7F 61 L …`.
     Object(ObjectTag),
-    /// A key: algorithm identifier, origin, material.
+    /// A key: algorithm identifier, origin and policy, material.
     Key(KeyReference),
     /// Reference data: number of tries, then the eight bytes that are compared.
     ReferenceData(Reference),
@@ -30,6 +32,7 @@ pub enum Record {
 mod base {
     pub(super) const PROFILE: u16 = 0x001;
     pub(super) const CARD_VERIFIABLE_CERTIFICATE: u16 = 0x002;
+    pub(super) const SERIAL_NUMBER: u16 = 0x003;
     pub(super) const OBJECT: u16 = 0x100;
     pub(super) const KEY: u16 = 0x300;
     pub(super) const REFERENCE_DATA: u16 = 0x400;
@@ -42,6 +45,7 @@ impl Record {
         match self {
             Self::Profile => base::PROFILE,
             Self::CardVerifiableCertificate => base::CARD_VERIFIABLE_CERTIFICATE,
+            Self::SerialNumber => base::SERIAL_NUMBER,
             Self::Object(tag) => base::OBJECT | tag.record_offset(),
             Self::Key(key) => base::KEY | u16::from(key.to_byte()),
             Self::ReferenceData(reference) => base::REFERENCE_DATA | u16::from(reference.to_byte()),
@@ -54,9 +58,10 @@ impl Record {
         let [_, low] = number.to_be_bytes();
         let record = match number & 0xF00 {
             0 if number == base::CARD_VERIFIABLE_CERTIFICATE => Self::CardVerifiableCertificate,
+            0 if number == base::SERIAL_NUMBER => Self::SerialNumber,
             0 => Self::Profile,
             base::OBJECT => {
-                CONTAINERS.iter().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
+                Container::all().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
             }
             base::KEY => Self::Key(KeyReference::from_byte(low)?),
             base::REFERENCE_DATA => Self::ReferenceData(Reference::from_byte(low)?),
@@ -84,11 +89,13 @@ mod tests {
 
     #[test]
     fn numbers_are_distinct_and_small() {
-        let mut records: Vec<Record> = std::vec![Record::Profile, Record::CardVerifiableCertificate];
+        let mut records: Vec<Record> =
+            std::vec![Record::Profile, Record::CardVerifiableCertificate, Record::SerialNumber];
         records.push(Record::Key(KeyReference::SecureMessaging));
-        records.extend(CONTAINERS.iter().map(|container| Record::Object(container.tag)));
+        records.extend(Container::all().map(|container| Record::Object(container.tag)));
         records.extend(KeyReference::ASYMMETRIC.map(Record::Key));
         records.push(Record::Key(KeyReference::CardManagement));
+        records.push(Record::Key(KeyReference::Attestation));
         records
             .extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
         for reference in Reference::ALL {

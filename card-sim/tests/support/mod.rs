@@ -117,6 +117,7 @@ pub(crate) fn personalise_with(
         global_pin: None,
         fingers: &[],
         card_verifiable_certificate: certificate,
+        serial_number: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,
         objects: &objects,

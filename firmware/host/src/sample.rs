@@ -37,6 +37,7 @@ impl Default for Sample {
     fn default() -> Self {
         Self {
             pin: PIN,
+            serial_number: None,
             management_key: management_key(SymmetricAlgorithm::Aes192, 0),
             keys: Vec::new(),
             certificate: None,

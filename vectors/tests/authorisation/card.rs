@@ -307,6 +307,7 @@ pub(crate) fn flash(policy: Policy) -> MemoryFlash {
         puk: ReferenceData { value: PUK, tries: 3 },
         global_pin: Some(ReferenceData { value: GLOBAL_PIN, tries: 3 }),
         fingers: &fingers,
+        serial_number: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes128, &MANAGEMENT_KEY).expect("a key"),
         card_verifiable_certificate: Some(&certificate),
         keys: &keys,

@@ -1,4 +1,4 @@
-//! The card of `cards/piv.card`, made by `card-sim` from the values that its file and a scenario set.
+//! The cards of `cards/`, made by `card-sim` from the values that its file and a scenario set.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use card_sim::key::{
 use card_sim::object::ObjectTag;
 use card_sim::personalise::{Finger, Personalisation, ReferenceData};
 use card_sim::platform::Parts;
-use card_sim::profile;
+use card_sim::profile::Profile;
 use card_sim::refusal::Rule;
 use card_sim::store::{FlashStore, MemoryFlash, Reads};
 use chacha20::ChaCha20Rng;
@@ -98,12 +98,13 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         .map(|name| Finger { minutiae: value(values, name), tries: byte(values, "tries-fingers") })
         .collect();
     Personalisation {
-        profile: &profile::PIV,
+        profile: profile(values),
         pin: reference_data(values, "pin"),
         puk: reference_data(values, "puk"),
         global_pin: (!global_pin.is_empty()).then(|| reference_data(values, "global-pin")),
         fingers: &fingers,
         card_verifiable_certificate: values.get("certificate-04"),
+        serial_number: values.get("serial-number").filter(|bytes| !bytes.is_empty()).map(number),
         management_key: &management_key,
         keys: &keys,
         objects: &objects,
@@ -112,14 +113,18 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
     .expect("a card that can be personalised");
 }
 
+/// The card stock that the values name.
+fn profile(values: &Values) -> &'static Profile {
+    let name = std::str::from_utf8(value(values, "profile")).expect("a name");
+    Profile::find(name).unwrap_or_else(|| panic!("there is no profile {name}"))
+}
+
 fn private_key(values: &Values, key: &str) -> Option<(KeyReference, PrivateKey, Origin)> {
     let reference = KeyReference::from_byte(hex::decode(key).expect("a key reference in hex")[0])
         .expect("a key reference of PIV");
     let algorithm = AsymmetricAlgorithm::from_id(byte(values, &format!("algorithm-{key}")))?;
     let private = if algorithm.is_rsa() {
-        let exponent = value(values, &format!("exponent-{key}"))
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let exponent = number(value(values, &format!("exponent-{key}")));
         let [p, q] = ["p", "q"].map(|prime| value(values, &format!("prime-{prime}-{key}")));
         PrivateKey::rsa(algorithm, exponent, p, q)
     } else {
@@ -135,6 +140,10 @@ fn object_tag(tag: &str) -> ObjectTag {
 fn reference_data<'a>(values: &'a Values, name: &str) -> ReferenceData<'a> {
     let eight = value(values, name).try_into().expect("eight bytes");
     ReferenceData { value: eight, tries: byte(values, &format!("tries-{name}")) }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 fn byte(values: &Values, name: &str) -> u8 {

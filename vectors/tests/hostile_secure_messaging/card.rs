@@ -61,6 +61,7 @@ pub(crate) fn card(curve: AsymmetricAlgorithm) -> Box<SecureCard> {
         puk: ReferenceData { value: b"12345678", tries: 3 },
         global_pin: None,
         fingers: &[],
+        serial_number: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &[0x01; 24]).unwrap(),
         card_verifiable_certificate: Some(&certificate),
         keys: &[(KeyReference::SecureMessaging, key, Origin::Generated)],

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use card_sim::{
     key::{SymmetricAlgorithm, SymmetricKey},
-    profile::Profile,
+    profile::{Profile, yubico::Yubico},
 };
 use vreader::{
     image::{FlashSize, ImageError},
@@ -35,9 +35,9 @@ pub(super) struct Stock {
     /// Tries of PIN and PUK, 1 to 15 [default: the stock's, 3]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=15))]
     tries: Option<u8>,
-    /// Algorithm of the card management key 9B: 3des, aes128, aes192 or aes256
-    #[arg(long, default_value = "aes192", value_parser = parse_management_algorithm)]
-    management_algorithm: SymmetricAlgorithm,
+    /// Algorithm of the card management key 9B: 3des, aes128, aes192 or aes256 [default: aes192; a YubiKey's own]
+    #[arg(long, value_parser = parse_management_algorithm)]
+    management_algorithm: Option<SymmetricAlgorithm>,
     /// Card management key in hex [default: 0102030405060708 repeated]
     #[arg(long)]
     management_key: Option<String>,
@@ -57,9 +57,15 @@ impl Stock {
         self.tries.unwrap_or(self.profile.default_tries)
     }
 
+    fn chosen_management_algorithm(&self) -> SymmetricAlgorithm {
+        let of_the_stock =
+            || self.profile.yubico.map_or(SymmetricAlgorithm::Aes192, Yubico::default_management_algorithm);
+        self.management_algorithm.unwrap_or_else(of_the_stock)
+    }
+
     /// The key that was given, or as many bytes of the sample key as the algorithm takes.
     pub(super) fn management_key(&self) -> Result<SymmetricKey, Failure> {
-        let algorithm = self.management_algorithm;
+        let algorithm = self.chosen_management_algorithm();
         let length = algorithm.key_length();
         let bytes = match &self.management_key {
             Some(text) => Zeroizing::new(hex::decode(text).map_err(|error| {
@@ -80,7 +86,7 @@ impl Stock {
 
     /// Name of the card management key's algorithm.
     pub(super) fn management_algorithm(&self) -> &'static str {
-        match self.management_algorithm {
+        match self.chosen_management_algorithm() {
             SymmetricAlgorithm::TripleDes => "3DES",
             SymmetricAlgorithm::Aes128 => "AES-128",
             SymmetricAlgorithm::Aes192 => "AES-192",

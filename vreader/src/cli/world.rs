@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use vreader::{
     attach::pcsc::Slots,
     reader::{AutoPowerOff, Interface, ReaderSettings, Settings},
-    run::{CardSource, Control, DEFAULT_READER, World, WorldSettings},
+    run::{CardSource, Control, DEFAULT_READER, World, WorldSettings, YUBIKEY_READER},
     trace::Secrets,
 };
 
@@ -20,8 +20,8 @@ pub(super) struct WorldArguments {
     /// A reader without a card, after those with one; may be repeated
     #[arg(long, action = clap::ArgAction::Count)]
     empty: u8,
-    /// Name of the readers; repeated, of the first, the second, …
-    #[arg(long = "reader", value_name = "NAME", default_value = DEFAULT_READER)]
+    /// Name of the readers; repeated, of the first, the second, … [default: vreader; with a YubiKey, that of a YubiKey]
+    #[arg(long = "reader", value_name = "NAME")]
     readers: Vec<String>,
     /// The readers have a key-pad, at which somebody enters this PIN: programs then ask for none
     #[arg(long, value_name = "PIN")]
@@ -58,7 +58,7 @@ impl WorldArguments {
         })?;
         let empty = (0..self.empty).map(|_| None);
         for (number, card) in self.sources().iter().map(Some).chain(empty).enumerate() {
-            world.add(self.reader(number), card)?;
+            world.add(self.reader(number, card), card)?;
         }
         let control = Control::start(&world, stop)?;
         Ok((world, control))
@@ -69,8 +69,14 @@ impl WorldArguments {
         if self.cards.is_empty() && self.empty == 0 { standard() } else { self.cards.clone() }
     }
 
-    fn reader(&self, number: usize) -> ReaderSettings {
-        let name = self.readers.get(number).or(self.readers.last()).map_or(DEFAULT_READER, String::as_str);
+    fn reader(&self, number: usize, card: Option<&CardSource>) -> ReaderSettings {
+        let name = match self.readers.get(number).or(self.readers.last()) {
+            Some(name) => name,
+            None if card.and_then(CardSource::profile).is_some_and(|found| found.yubico.is_some()) => {
+                YUBIKEY_READER
+            }
+            None => DEFAULT_READER,
+        };
         let mut reader = ReaderSettings::new(name).with_interface(interface(self.contactless));
         reader.serial = Some(format!("VR{:06}", number + 1));
         match &self.pinpad {

@@ -85,6 +85,7 @@ impl Secrets {
                 Record::ReferenceData(reference) => (Secret::ReferenceData(reference), 1),
                 Record::Key(key) => (Secret::Key(key), 2),
                 Record::Profile
+                | Record::SerialNumber
                 | Record::CardVerifiableCertificate
                 | Record::Object(_)
                 | Record::RetryCounter(_) => continue,

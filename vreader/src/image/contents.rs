@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use card_sim::{
     crypto::Crypto,
     key::{self, KeyReference, RetiredNumber},
-    object::CONTAINERS,
+    object::Container,
     profile::Profile,
     reference::{self, Reference},
     store::{Record, Store, StoreError},
@@ -21,7 +21,7 @@ pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents
     let profile = String::from_utf8_lossy(&read(store, Record::Profile)?.unwrap_or_default()).into_owned();
     let label = Profile::find(&profile).map(|profile| profile.label.to_owned()).unwrap_or_default();
     let mut objects = BTreeMap::new();
-    for container in &CONTAINERS {
+    for container in Container::all() {
         if let Some(object) = read(store, Record::Object(container.tag))? {
             objects.insert(container.tag.get(), object);
         }

@@ -85,6 +85,7 @@ pub struct ImportedCard {
 impl<'a> From<&'a ImportedCard> for Personal<'a> {
     fn from(card: &'a ImportedCard) -> Self {
         Self {
+            serial_number: None,
             objects: &card.objects,
             keys: &card.keys,
             management_key: &card.management_key,

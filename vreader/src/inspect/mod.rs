@@ -119,6 +119,7 @@ fn purpose(reference: KeyReference) -> String {
         KeyReference::DigitalSignature => "Digital Signature".to_owned(),
         KeyReference::KeyManagement => "Key Management".to_owned(),
         KeyReference::CardAuthentication => "Card Authentication".to_owned(),
+        KeyReference::Attestation => "Attestation".to_owned(),
         KeyReference::Retired(number) => format!("Retired Key Management {}", number.get()),
     }
 }

@@ -18,6 +18,7 @@
 //! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
 //! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
+//! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
@@ -54,6 +55,7 @@ mod slot_certificates;
 mod stored_certificate;
 pub(crate) mod tlv;
 pub mod uuid;
+pub mod yubikey;
 
 use std::fmt;
 
@@ -448,11 +450,11 @@ pub(crate) mod tag {
     pub(crate) const BIT_GROUP: u32 = 0x7F61;
 }
 
-/// Tag of the container with the certificate of the key `reference`. 04 and 9B have none.
+/// Tag of the container with the certificate of the key `reference`. 04, 9B and F9 have none that a person has.
 pub(crate) fn certificate_tag(reference: KeyReference) -> Option<u32> {
     match reference {
         KeyReference::PivAuthentication => Some(tag::PIV_AUTHENTICATION),
-        KeyReference::SecureMessaging | KeyReference::CardManagement => None,
+        KeyReference::SecureMessaging | KeyReference::CardManagement | KeyReference::Attestation => None,
         KeyReference::DigitalSignature => Some(tag::DIGITAL_SIGNATURE),
         KeyReference::KeyManagement => Some(tag::KEY_MANAGEMENT),
         KeyReference::CardAuthentication => Some(tag::CARD_AUTHENTICATION),

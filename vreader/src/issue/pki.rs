@@ -41,6 +41,12 @@ const ROOT_YEARS: u16 = 30;
 const ISSUING_CA_YEARS: u16 = 15;
 const CONTENT_SIGNER_YEARS: u16 = 9;
 
+/// First and last day of attestations.
+const ATTESTATION_LIFE: (Date, Date) = match (Date::new(2016, 3, 14), Date::new(2052, 4, 17)) {
+    (Some(from), Some(until)) => (from, until),
+    _ => panic!("both are in every calendar"),
+};
+
 /// Where the authorities would publish, if they did: RFC 2606 keeps `example.com` for examples.
 const ROOT_CERTIFICATES: &str = "http://pki.example.com/sample-root-ca.p7c";
 const ROOT_CRL: &str = "http://pki.example.com/sample-root-ca.crl";
@@ -191,6 +197,19 @@ pub(crate) fn issued_extensions(
     ])
 }
 
+/// The two behind the attestations of a YubiKey: its root, and the attestation key that the root certifies. They are
+/// valid as long as Yubico's own.
+pub(crate) fn attestation(
+    seed: Option<u64>,
+    crypto: &mut dyn Crypto,
+) -> Result<(Authority, Authority), IssueError> {
+    let algorithm = AsymmetricAlgorithm::EccP256;
+    let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+    let root = maker.attestation("Sample YubiKey Attestation Root CA", "attestation root", None)?;
+    let key = maker.attestation("Sample YubiKey PIV Attestation", "attestation key", Some(&root))?;
+    Ok((root, key))
+}
+
 /// What is needed to make authorities.
 struct Maker<'a> {
     randomness: Randomness,
@@ -252,6 +271,24 @@ impl Maker<'_> {
         let extensions = extensions().map_err(encoding("content signer's certificate"))?;
         let until = from.last_day_of(CONTENT_SIGNER_YEARS);
         self.certify(name, Some(issuing_ca), (from, until), key, &public_key, extensions)
+    }
+
+    fn attestation(
+        &mut self,
+        name: &'static str,
+        owner: &'static str,
+        issuer: Option<&Authority>,
+    ) -> Result<Authority, IssueError> {
+        let (key, public_key) = self.key(owner)?;
+        let extensions = || {
+            Ok(vec![
+                extension::subject_key_identifier(&key_identifier(&public_key))?,
+                extension::basic_constraints(issuer.map(|_| 0))?,
+                extension::key_usage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)?,
+            ])
+        };
+        let extensions = extensions().map_err(encoding("attestation certificate"))?;
+        self.certify(name, issuer, ATTESTATION_LIFE, key, &public_key, extensions)
     }
 
     fn key(&mut self, owner: &'static str) -> Result<(PrivateKey, SubjectPublicKeyInfoOwned), IssueError> {

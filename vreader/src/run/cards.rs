@@ -11,7 +11,7 @@ use super::ready_card::ready_card;
 use crate::{
     crypto::DefaultCrypto,
     emulated::{EmulatedCard, EmulatedError},
-    issue::{IssueError, Request, issue},
+    issue::{IssueError, Request, issue, yubikey::FreshYubiKey},
 };
 
 /// New cards that are kept for the next time, of one profile. More than a world usually has.
@@ -52,10 +52,22 @@ impl CardSource {
         Profile::find(text).map_or_else(|| Self::File(text.into()), Self::Profile)
     }
 
-    /// The card, without power. A seed makes a new card, and everything that a card draws at random, repeatable.
+    /// The card's stock; `None` if it cannot be told, which opening the card will explain.
+    pub fn profile(&self) -> Option<&'static Profile> {
+        match self {
+            Self::File(path) => EmulatedCard::profile_of(path).ok().flatten(),
+            Self::Profile(profile) => Some(profile),
+        }
+    }
+
+    /// The card, without power. A YubiKey is as from the factory, every other one of a sample person. A seed makes a new card, and everything that a card draws at random, repeatable.
     pub fn open(&self, seed: Option<u64>) -> Result<EmulatedCard, CardError> {
         let mut card = match self {
             Self::File(path) => EmulatedCard::open(path)?,
+            Self::Profile(profile) if let Some(yubico) = profile.yubico => {
+                let fresh = FreshYubiKey::new(yubico, seed, &mut DefaultCrypto::default())?;
+                EmulatedCard::in_memory(profile, profile.default_tries, &fresh)?
+            }
             Self::Profile(profile) => {
                 let request = Request { seed, ..Request::default() };
                 let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {})?;

@@ -13,6 +13,7 @@ mod card_folder;
 mod companion;
 mod openssl;
 mod pcscd;
+mod python;
 mod serve;
 #[path = "../worlds/vreader.rs"]
 #[expect(dead_code, reason = "the other test program needs more of it")]
@@ -34,3 +35,6 @@ mod pyscard;
 mod same_exchange;
 mod ssh;
 mod tls;
+mod ykcs11;
+mod ykman;
+mod yubico_piv_tool;

@@ -26,6 +26,12 @@ pub(super) fn run<P: Platform>(
         return Err(rules::OPERATION.refuse());
     }
     let size = key.algorithm().size();
+    let mut digest = [0; 48];
+    let input = if operation == Operation::Ecdsa && context.profile.yubico.is_some() {
+        fit_digest(input, digest.get_mut(..size).ok_or(rules::INPUT_LENGTH.refuse())?)
+    } else {
+        input
+    };
     let expected = if operation == Operation::Ecdh { point_length(size) } else { size };
     if input.len() != expected {
         return Err(rules::INPUT_LENGTH.refuse());
@@ -50,6 +56,16 @@ pub(super) fn run<P: Platform>(
         }
     }
     template::append(RESPONSE, &result, context.response)
+}
+
+/// A digest of another length than the curve's, as YubiKeys take it: the left bytes of a longer one, zeros before a shorter
+/// one. Both stand for the number that ECDSA makes of it.
+fn fit_digest<'a>(input: &[u8], digest: &'a mut [u8]) -> &'a [u8] {
+    let zeros = digest.len().saturating_sub(input.len());
+    for (to, from) in digest.iter_mut().skip(zeros).zip(input) {
+        *to = *from;
+    }
+    digest
 }
 
 /// Which operation a template asks for, and its input.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use der::pem::{self, LineEnding};
-use vreader::issue::{OffCardCertificates, Pki};
+use vreader::issue::{Authority, OffCardCertificates, Pki};
 
 use crate::cli::Failure;
 
@@ -19,11 +19,20 @@ pub(super) fn authorities(pki: &Pki, folder: &Path) -> Result<Vec<PathBuf>, Fail
     ];
     let mut written = Vec::new();
     for (name, authority) in authorities {
-        let pem = pem::encode_string("CERTIFICATE", LineEnding::LF, authority.certificate_der())
-            .map_err(|source| Failure(format!("cannot encode {name}: {source}")))?;
-        written.push(write(folder, name, pem.as_bytes())?);
+        written.push(certificate(name, authority, folder)?);
     }
     Ok(written)
+}
+
+/// The certificate of the authority behind a YubiKey's attestations.
+pub(super) fn attestation_root(root: &Authority, folder: &Path) -> Result<PathBuf, Failure> {
+    certificate("attestation-root-ca.pem", root, folder)
+}
+
+fn certificate(name: &str, authority: &Authority, folder: &Path) -> Result<PathBuf, Failure> {
+    let pem = pem::encode_string("CERTIFICATE", LineEnding::LF, authority.certificate_der())
+        .map_err(|source| Failure(format!("cannot encode {name}: {source}")))?;
+    write(folder, name, pem.as_bytes())
 }
 
 /// The file with the certificates of retired keys that are not on the card, under its name.

@@ -59,6 +59,19 @@ impl FeatureOptions {
         Request { algorithm: self.algorithm, features: self.features(), ..Request::default() }
     }
 
+    /// Whether none of them was chosen.
+    pub(super) fn are_none(&self) -> bool {
+        let Self { algorithm, sm, global_pin, occ, retired, retired_off_card, compress_certificates, .. } =
+            self;
+        // The others need one of these.
+        *algorithm == AsymmetricAlgorithm::EccP256
+            && sm.is_none()
+            && global_pin.is_none()
+            && !(*occ || *compress_certificates)
+            && *retired == 0
+            && *retired_off_card == 0
+    }
+
     fn features(&self) -> Features {
         let global_pin = self.global_pin.map(|rank| GlobalPin {
             pin: Zeroizing::new(self.global_pin_value.clone()),

@@ -3,14 +3,15 @@
 mod export;
 mod features;
 mod report;
+mod yubikey;
 
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use vreader::{
     crypto::DefaultCrypto,
-    emulated::EmulatedCard,
-    issue::{self, Date, Fault, Likeness, Request, like},
+    emulated::{EmulatedCard, Personal},
+    issue::{self, Date, Fault, Likeness, Request, like, yubikey::FreshYubiKey},
 };
 use zeroize::Zeroizing;
 
@@ -45,6 +46,9 @@ pub(super) struct Arguments {
     /// A card with one fault, for testing the software that should find it
     #[arg(long, value_name = "FAULT", value_parser = faults())]
     broken: Option<String>,
+    /// The sample person on a YubiKey, too, which otherwise comes empty
+    #[arg(long)]
+    identity: bool,
     #[command(flatten)]
     features: FeatureOptions,
     #[command(flatten)]
@@ -63,6 +67,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let stock = &arguments.stock;
     refuse_existing(&arguments.file)?;
+    if let (Some(yubico), None, false) = (stock.profile.yubico, &arguments.like, arguments.identity) {
+        return yubikey::run(arguments, yubico);
+    }
     let likeness = arguments.like.as_deref().and_then(Likeness::find);
     let request = Request {
         seed: arguments.seed,
@@ -78,9 +85,18 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut progress = Progress::new();
     let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
     progress.end();
-    let issued = issued?;
+    let mut issued = issued?;
     let profile = likeness.map_or(stock.profile, |likeness| likeness.profile);
-    EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), &issued)?;
+    let mut serial_number = None;
+    if let Some(yubico) = profile.yubico {
+        // What it has from the factory stays on it.
+        let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?;
+        serial_number = Some(fresh.serial_number);
+        issued.keys.extend(fresh.keys);
+        issued.objects.extend(fresh.objects);
+    }
+    let personal = Personal { serial_number, ..Personal::from(&issued) };
+    EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), personal)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {
         exported.extend(export::authorities(&issued.pki, folder)?);

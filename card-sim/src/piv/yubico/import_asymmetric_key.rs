@@ -1,0 +1,63 @@
+//! IMPORT ASYMMETRIC KEY: a key that was made elsewhere.
+//!
+//! Of RSA keys, the primes are taken and the rest follows from them: the public exponent is 65537, as on a genuine
+//! `YubiKey`, whose programs refuse others.
+
+use apdu::tlv_ber::{Reader, Tag};
+
+use super::super::{Context, generate_asymmetric_key_pair::read_policy};
+use crate::{
+    crypto::{Crypto, CryptoError},
+    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PrivateKey},
+    platform::Platform,
+    refusal::{Refusal, rules},
+    security::AccessRule,
+    store::{Record, Store, Update},
+};
+
+mod tag {
+    use super::Tag;
+
+    pub(super) const P: Tag = Tag::new(0x01);
+    pub(super) const Q: Tag = Tag::new(0x02);
+    /// Two exponents and a coefficient.
+    pub(super) const REST: [Tag; 3] = [Tag::new(0x03), Tag::new(0x04), Tag::new(0x05)];
+    pub(super) const SCALAR: Tag = Tag::new(0x06);
+}
+
+pub(super) fn run<P: Platform>(
+    context: &mut Context<'_, P>,
+    algorithm: u8,
+    reference: KeyReference,
+    data: &[u8],
+) -> Result<(), Refusal> {
+    if !context.security.permits(AccessRule::Administrator) {
+        return Err(rules::ADMINISTRATOR.refuse());
+    }
+    let algorithm = AsymmetricAlgorithm::from_id(algorithm)
+        .filter(|algorithm| context.profile.algorithms.contains(algorithm))
+        .ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?;
+    let mut reader = Reader::new(data);
+    let malformed = rules::IMPORT_FORM.refuse();
+    let key = parse(&mut reader, algorithm).ok_or(malformed)?;
+    let policy = read_policy(&mut reader)?;
+    reader.finish().map_err(|_| malformed)?;
+    // Only a valid key has a public one.
+    context.platform.crypto.public_key(&key).map_err(|error| match error {
+        CryptoError::InvalidKey | CryptoError::InvalidInput => malformed,
+        other => other.into(),
+    })?;
+    let record = KeyRecord::asymmetric(&key, Origin::Imported).with_policy(policy.for_key(reference));
+    Ok(context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())])?)
+}
+
+fn parse(reader: &mut Reader<'_>, algorithm: AsymmetricAlgorithm) -> Option<PrivateKey> {
+    if !algorithm.is_rsa() {
+        return PrivateKey::ecc(algorithm, reader.expect(tag::SCALAR).ok()?);
+    }
+    let (p, q) = (reader.expect(tag::P).ok()?, reader.expect(tag::Q).ok()?);
+    for tag in tag::REST {
+        reader.expect(tag).ok()?;
+    }
+    PrivateKey::rsa(algorithm, DEFAULT_EXPONENT, p, q)
+}
