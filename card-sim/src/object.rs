@@ -16,6 +16,8 @@ impl ObjectTag {
     pub const BIT_GROUP: Self = Self(0x7F61);
     /// Pairing Code Reference Data Container.
     pub const PAIRING_CODE: Self = Self(0x5F_C123);
+    /// X.509 Certificate for PIV Authentication.
+    pub const PIV_AUTHENTICATION: Self = Self(0x5F_C105);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 

@@ -128,6 +128,7 @@ fn describe_personalise(error: PersonaliseError) -> String {
         PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
         PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
         PersonaliseError::ObjectTooLong(tag) => format!("object {:X} is too long", tag.get()),
+        PersonaliseError::Container(id) => format!("CAC container {:04X} is too long or malformed", id.get()),
         PersonaliseError::Store(StoreError::Full) => {
             "its flash is too small; choose a larger --flash-size".into()
         }
@@ -190,6 +191,7 @@ fn personalise(
         management_key: personal.management_key,
         keys: personal.keys,
         objects: &objects,
+        cac: None,
     };
     contents.write(store).map_err(EmulatedError::Personalise)
 }

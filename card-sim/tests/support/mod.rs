@@ -108,6 +108,7 @@ pub(crate) fn personalise(store: &mut impl Store, objects: &[(ObjectTag, Vec<u8>
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,
         objects: &objects,
+        cac: None,
     }
     .write(store)
     .unwrap();
