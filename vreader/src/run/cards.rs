@@ -57,7 +57,7 @@ impl CardSource {
         let mut card = match self {
             Self::File(path) => EmulatedCard::open(path)?,
             Self::Profile(profile) => {
-                let request = Request { seed, ..Request::default() };
+                let request = Request { seed, ..Request::for_profile(profile) };
                 let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {})?;
                 EmulatedCard::in_memory(profile, profile.default_tries, &issued)?
             }
