@@ -21,6 +21,7 @@ mod world;
 
 mod apdu;
 mod attachment;
+mod cac;
 mod choices;
 mod events;
 mod import;
