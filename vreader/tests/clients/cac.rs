@@ -1,7 +1,7 @@
 //! Common Access Cards and the programs that read them: OpenSC through the CAC applets and through PIV, coolkey, curl.
 
 use crate::{
-    card::{PIN, WRONG_PIN},
+    card::{CARD, PIN, VREADER, WRONG_PIN},
     openssl::MESSAGE,
     tls::{Server, curl_with},
     vreader::require,
@@ -137,6 +137,20 @@ fn personal_data_needs_the_pin() {
     let person = world.read("person.bin");
     for text in ["DANA", "QUINCY", "SAMPLE", "20170601", "20230531"] {
         assert!(person.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_card_is_shown_with_both_faces() {
+    let world = world(GEMALTO, &["--issued", "2017-06-01"]);
+    let said = world.tool(VREADER).args(["card", "show", CARD]).succeeds();
+    for line in [
+        "2017-06-01 (Person Instance)",
+        "expires on 2023-05-31 (Person Instance)",
+        "Email Encryption Certificate",
+        "PIV Authentication certificate: hidden, not activated",
+    ] {
+        assert!(said.contains(line), "no {line:?} in {said}");
     }
 }
 

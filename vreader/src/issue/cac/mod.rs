@@ -103,7 +103,7 @@ impl Plan {
 mod tests {
     use std::io::Read;
 
-    use card_sim::{cac, profile::Profile};
+    use card_sim::profile::Profile;
     use der::{Decode, Encode, asn1::ObjectIdentifier};
     use flate2::read::ZlibDecoder;
     use x509_cert::{
@@ -114,6 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         crypto::DefaultCrypto,
+        inspect::container_elements,
         issue::{IssuedCard, Request, issue, oid},
     };
 
@@ -132,18 +133,8 @@ mod tests {
     fn elements(card: &IssuedCard, id: ObjectId) -> Vec<(u8, Vec<u8>)> {
         let cac = card.cac.as_ref().unwrap();
         let (_, record) = cac.containers.iter().find(|(found, _)| *found == id).unwrap();
-        let (tags, values) = cac::split(record).unwrap();
-        let (mut tags, mut values) = (&tags[2..], &values[2..]);
-        let mut elements = Vec::new();
-        while !tags.is_empty() {
-            let (header, rest) =
-                apdu::tlv_simple::Header::split(tags, apdu::tlv_simple::Order::Little).unwrap();
-            let (value, others) = values.split_at(usize::from(header.length));
-            elements.push((header.tag, value.to_vec()));
-            (tags, values) = (rest, others);
-        }
-        assert!(values.is_empty());
-        elements
+        let elements = container_elements(record).unwrap();
+        elements.into_iter().map(|(tag, value)| (tag, value.to_vec())).collect()
     }
 
     fn text(elements: &[(u8, Vec<u8>)], tag: u8) -> String {
