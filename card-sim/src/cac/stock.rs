@@ -28,8 +28,8 @@ pub enum PropertiesEntry {
 /// Both faces; the default of what is open.
 static DUAL: Stock = Stock { piv: true, properties: PropertiesEntry::Padded };
 
-/// The older face alone.
-static CAC_ONLY: Stock = Stock { piv: false, properties: PropertiesEntry::Padded };
+/// The older face alone, with the answers of public dumps: OpenSC does not read its Person Instance.
+static CAC_ONLY: Stock = Stock { piv: false, properties: PropertiesEntry::Short };
 
 /// What these stocks make of the choices that SP 800-73 leaves.
 const CHOICES: Choices = Choices {

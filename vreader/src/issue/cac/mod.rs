@@ -1,6 +1,6 @@
 //! The CAC side of a Common Access Card: its holder's name, its certificates, its containers.
 //!
-//! One [`Holder`] is the only source of name and number, so that common names, Person Instance, FASC-N and user principal names
+//! One `Holder` is the only source of name and number, so that common names, Person Instance, FASC-N and user principal names
 //! cannot contradict each other. The ID certificate comes from an "ID CA", the two for e-mail from an "EMAIL CA"; the e-mail
 //! certificates and keys are those of PIV's 9C and 9D.
 
