@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         management_key: &management_key,
         keys: &[],
         objects: &objects,
+        cac: None,
     };
     contents.write(&mut store).expect("the card fits its memory");
     let platform = Parts { rng: random::from_seed("bench", 0), store, crypto: RustCrypto::default() };

@@ -209,6 +209,7 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
         management_key: &management_key,
         keys: &[(reference, key.clone(), Origin::Imported)],
         objects: &[],
+        cac: None,
     };
     let mut store = FlashSize::DEFAULT.blank_store();
     contents.write(&mut store).expect("the card fits its memory");

@@ -8,6 +8,8 @@ use apdu::{Class, Command, CommandChain, Progress, Response, ResponseCursor, Sec
 use heapless::Vec;
 use zeroize::Zeroize;
 
+#[cfg(feature = "cac")]
+use crate::cac;
 use crate::{
     discovery::PinUsagePolicy,
     interface::Interface,
@@ -43,7 +45,7 @@ const ISSUER_SECURITY_DOMAIN_ANSWER: [u8; 18] = [
     0xFF,
 ];
 
-/// An application on the card.
+/// An application on the card. The CAC applets are one here: going from one to another changes no status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 enum Application {
     /// Selected after a reset (SP 800-73-5 part 2, 2.3.1).
@@ -51,6 +53,15 @@ enum Application {
     Piv,
     /// The card's own domain. It can be selected, as on every real card, and does nothing else here.
     IssuerSecurityDomain,
+    #[cfg(feature = "cac")]
+    Cac,
+}
+
+impl Application {
+    /// What a card of this stock has selected after a reset.
+    fn after_reset(profile: &Profile) -> Self {
+        if profile.has_piv() { Self::Piv } else { Self::IssuerSecurityDomain }
+    }
 }
 
 /// Why a card could not be started.
@@ -81,6 +92,8 @@ pub struct Card<P: Platform> {
 struct Volatile {
     interface: Interface,
     application: Application,
+    #[cfg(feature = "cac")]
+    cac: cac::State,
     security: SecurityStatus,
     session: Option<Session>,
     chain: CommandChain<COMMAND_CAPACITY>,
@@ -90,10 +103,12 @@ struct Volatile {
 
 impl Volatile {
     /// Forgets everything, in place: the buffers are too large to be moved around.
-    fn clear(&mut self, interface: Interface, antenna: Antenna) {
-        self.application = Application::default();
+    fn clear(&mut self, profile: &Profile, interface: Interface) {
+        self.application = Application::after_reset(profile);
+        #[cfg(feature = "cac")]
+        self.cac.clear();
         self.interface = interface;
-        self.security = SecurityStatus::fresh(match antenna {
+        self.security = SecurityStatus::fresh(match profile.choices.antenna {
             Antenna::Restricted => interface,
             Antenna::LikeContacts => Interface::Contact,
         });
@@ -144,14 +159,14 @@ impl<P: Platform> Card<P> {
 
     /// Gives the card power through this interface; answers with the answer to reset.
     pub fn power_on_through(&mut self, interface: Interface) -> &'static [u8] {
-        self.volatile.clear(interface, self.profile.choices.antenna);
+        self.volatile.clear(self.profile, interface);
         self.powered = true;
         self.atr()
     }
 
     /// Takes the power away.
     pub fn power_off(&mut self) {
-        self.volatile.clear(self.volatile.interface, self.profile.choices.antenna);
+        self.volatile.clear(self.profile, self.volatile.interface);
         self.powered = false;
     }
 
@@ -188,7 +203,7 @@ impl<P: Platform> Card<P> {
         }
         let volatile = &mut self.volatile;
         let command = match Command::parse(bytes).map_err(|_| rules::LENGTHS.refuse()) {
-            Ok(command) => check_class(command.class, self.secure_messaging).map(|()| command),
+            Ok(command) => volatile.check_class(&command, self.secure_messaging).map(|()| command),
             Err(refusal) => Err(refusal),
         };
         let command = command.inspect_err(|_| volatile.interrupt())?;
@@ -226,7 +241,12 @@ impl<P: Platform> Card<P> {
             return self.run_protected(last);
         }
         let Self { platform, profile, secure_messaging, volatile, .. } = self;
-        let Volatile { application, security, session, chain, response, .. } = volatile;
+        let Volatile { security, session, chain, response, .. } = volatile;
+        let mut place = Place {
+            application: &mut volatile.application,
+            #[cfg(feature = "cac")]
+            cac: &mut volatile.cac,
+        };
         let result = {
             let collected = chain.command();
             let command = collected.as_ref().unwrap_or(last);
@@ -239,7 +259,7 @@ impl<P: Platform> Card<P> {
                     session,
                     response,
                 },
-                application,
+                &mut place,
                 command,
             )
         };
@@ -252,9 +272,14 @@ impl<P: Platform> Card<P> {
     #[inline(never)]
     fn run_protected(&mut self, last: &Command<'_>) -> Result<(), Refusal> {
         let Self { platform, profile, secure_messaging, volatile, refusal, .. } = self;
-        let Volatile { application, security, session, chain, response, .. } = volatile;
+        let Volatile { security, session, chain, response, .. } = volatile;
+        let mut place = Place {
+            application: &mut volatile.application,
+            #[cfg(feature = "cac")]
+            cac: &mut volatile.cac,
+        };
         let mut open = session.take().ok_or(rules::SM_SESSION.refuse())?;
-        if *application != Application::Piv || !piv::may_be_protected(last) {
+        if *place.application != Application::Piv || !piv::may_be_protected(last) {
             return Err(rules::SM_COMMAND.refuse());
         }
         let header = [last.instruction, last.p1, last.p2];
@@ -278,7 +303,7 @@ impl<P: Platform> Card<P> {
                 session,
                 response,
             },
-            application,
+            &mut place,
             &command,
         );
         chain.abort();
@@ -299,14 +324,21 @@ impl Drop for Plain {
     }
 }
 
+/// Where on the card a command goes.
+struct Place<'a> {
+    application: &'a mut Application,
+    #[cfg(feature = "cac")]
+    cac: &'a mut cac::State,
+}
+
 /// Runs a command that came plain, or was opened.
 fn run_opened<P: Platform>(
     mut context: Context<'_, P>,
-    application: &mut Application,
+    place: &mut Place<'_>,
     command: &Command<'_>,
 ) -> Result<(), Refusal> {
     context.security.begin_command();
-    let result = dispatch(application, &mut context, command);
+    let result = dispatch(place, &mut context, command);
     if piv::passes_on_proofs(command.instruction) {
         context.security.pass_on();
     }
@@ -328,7 +360,18 @@ impl Volatile {
     fn interrupt(&mut self) {
         self.chain.abort();
         self.clear_response();
+        #[cfg(feature = "cac")]
+        self.cac.forget_block();
         self.security.spend_proofs();
+    }
+
+    /// Whether the selected application takes commands of this class.
+    fn check_class(&self, command: &Command<'_>, suite: Option<CipherSuite>) -> Result<(), Refusal> {
+        #[cfg(feature = "cac")]
+        if self.application == Application::Cac && cac::takes_class(command) {
+            return Ok(());
+        }
+        check_class(command.class, suite)
     }
 
     /// The bytes of a command were refused. If they came under secure messaging, that is its end (part 2, 4.3).
@@ -387,16 +430,18 @@ fn check_class(class: Class, suite: Option<CipherSuite>) -> Result<(), Refusal> 
 }
 
 fn dispatch<P: Platform>(
-    application: &mut Application,
+    place: &mut Place<'_>,
     context: &mut Context<'_, P>,
     command: &Command<'_>,
 ) -> Result<(), Refusal> {
     if command.instruction == SELECT {
-        return select(application, context, command);
+        return select(place, context, command);
     }
-    match application {
+    match place.application {
         Application::Piv => piv::run(context, command),
         Application::IssuerSecurityDomain => Err(rules::ISSUER_DOMAIN.refuse()),
+        #[cfg(feature = "cac")]
+        Application::Cac => cac::run(context, place.cac, command),
     }
 }
 
@@ -405,10 +450,17 @@ fn dispatch<P: Platform>(
 /// Selecting the application that is selected already leaves its security status, or does not; selecting another one
 /// clears it; a name that is not on the card changes nothing.
 fn select<P: Platform>(
-    application: &mut Application,
+    place: &mut Place<'_>,
     context: &mut Context<'_, P>,
     command: &Command<'_>,
 ) -> Result<(), Refusal> {
+    #[cfg(feature = "cac")]
+    {
+        place.cac.forget_block();
+        if *place.application == Application::Cac && matches!((command.p1, command.p2), (0x02, 0x00 | 0x0C)) {
+            return cac::select_object(place.cac, command.data);
+        }
+    }
     // P2 0C asks for no answer; OpenSC sends it while it looks for other cards.
     let wants_answer = match (command.p1, command.p2) {
         (0x04, 0x00) => true,
@@ -416,11 +468,11 @@ fn select<P: Platform>(
         (0x00..=0x03 | 0x08 | 0x09, _) => return Err(rules::SELECT_FILE.refuse()),
         _ => return Err(rules::SELECT_P1P2.refuse()),
     };
-    let selected = by_name(command.data).ok_or(rules::SELECT_UNKNOWN.refuse())?;
-    if selected != *application || context.profile.choices.reselection == Reselection::Clears {
+    let selected = place.by_name(context, command.data).ok_or(rules::SELECT_UNKNOWN.refuse())?;
+    if selected != *place.application || context.profile.choices.reselection == Reselection::Clears {
         context.security.leave_application();
         *context.session = None;
-        *application = selected;
+        *place.application = selected;
     }
     match selected {
         _ if !wants_answer => Ok(()),
@@ -430,6 +482,26 @@ fn select<P: Platform>(
         Application::IssuerSecurityDomain => {
             context.response.extend_from_slice(&ISSUER_SECURITY_DOMAIN_ANSWER)?;
             Ok(())
+        }
+        #[cfg(feature = "cac")]
+        Application::Cac => place.cac.applet_information(context.response),
+    }
+}
+
+impl Place<'_> {
+    /// The application with this name, if the card has it. An applet of the CAC face is selected by this already.
+    fn by_name<P: Platform>(&mut self, context: &Context<'_, P>, name: &[u8]) -> Option<Application> {
+        match by_name(name) {
+            Some(Application::Piv) if !context.profile.has_piv() => None,
+            #[cfg(feature = "cac")]
+            // The antenna leads to PIV alone.
+            None if context.profile.cac.is_some()
+                && context.security.interface() == Interface::Contact
+                && cac::select_applet(self.cac, name) =>
+            {
+                Some(Application::Cac)
+            }
+            found => found,
         }
     }
 }

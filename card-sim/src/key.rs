@@ -441,9 +441,9 @@ impl KeyRecord {
         &self.0
     }
 
-    pub(crate) fn load(store: &impl Store, reference: KeyReference) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn load(store: &impl Store, record: Record) -> Result<Option<Self>, StoreError> {
         let mut bytes = Zeroizing::new(Vec::<u8, { MAX_PRIVATE_MATERIAL + 2 }>::new());
-        Ok(store.read(Record::Key(reference), &mut *bytes)?.then_some(Self(bytes)))
+        Ok(store.read(record, &mut *bytes)?.then_some(Self(bytes)))
     }
 
     fn split(&self) -> Option<(u8, Origin, &[u8])> {
@@ -481,7 +481,20 @@ pub fn load_private(
     store: &impl Store,
     reference: KeyReference,
 ) -> Result<Option<(PrivateKey, Origin)>, StoreError> {
-    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    load_private_record(store, Record::Key(reference))
+}
+
+/// The key of the CAC ID certificate, if the card holds it.
+#[cfg(feature = "cac")]
+pub fn load_identity(store: &impl Store) -> Result<Option<PrivateKey>, StoreError> {
+    Ok(load_private_record(store, Record::CacIdentityKey)?.map(|(key, _)| key))
+}
+
+fn load_private_record(
+    store: &impl Store,
+    record: Record,
+) -> Result<Option<(PrivateKey, Origin)>, StoreError> {
+    let Some(record) = KeyRecord::load(store, record)? else { return Ok(None) };
     let key = record.split().and_then(|(algorithm, origin, material)| {
         let algorithm = AsymmetricAlgorithm::from_id(algorithm)?;
         Some((PrivateKey::from_material(algorithm, material)?, origin))
@@ -494,7 +507,7 @@ pub fn load_symmetric(
     store: &impl Store,
     reference: KeyReference,
 ) -> Result<Option<SymmetricKey>, StoreError> {
-    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    let Some(record) = KeyRecord::load(store, Record::Key(reference))? else { return Ok(None) };
     let key = record.split().and_then(|(algorithm, _, material)| {
         SymmetricKey::new(SymmetricAlgorithm::from_id(algorithm)?, material)
     });

@@ -16,6 +16,7 @@
 //! | [`interface`], [`discovery`] | contact and contactless; what the Discovery Object says of PINs and pairing |
 //! | [`sm`] | secure messaging |
 //! | [`refusal`] | every rule by which a command is refused |
+//! | [`cac`] | the CAC applets, the other face of a Common Access Card (feature `cac`) |
 //! | [`store`], [`crypto`], [`platform`] | what the card needs from outside |
 //!
 //! Promises: no input makes the card panic; every change of state is one transaction; a PIN try is spent before the
@@ -37,6 +38,8 @@
 #[cfg(any(feature = "flash", feature = "rsa"))]
 extern crate alloc;
 
+#[cfg(feature = "cac")]
+pub mod cac;
 pub mod card;
 pub mod crypto;
 pub mod discovery;

@@ -18,6 +18,8 @@ impl ObjectTag {
     pub const PAIRING_CODE: Self = Self(0x5F_C123);
     /// The certificate of a `YubiKey`'s attestation key.
     pub const ATTESTATION: Self = Self(0x5F_FF01);
+    /// X.509 Certificate for PIV Authentication.
+    pub const PIV_AUTHENTICATION: Self = Self(0x5F_C105);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 

@@ -5,6 +5,8 @@
 
 use heapless::Vec;
 
+#[cfg(feature = "cac")]
+use crate::cac::{self, ObjectId};
 use crate::{
     card::RESPONSE_CAPACITY,
     key::{KeyRecord, KeyReference, Origin, PrivateKey, SymmetricKey},
@@ -55,6 +57,21 @@ pub struct Personalisation<'a> {
     pub keys: &'a [(KeyReference, PrivateKey, Origin)],
     /// Data objects as GET DATA answers them: `53 L …`, bare `7E L …` and `7F 61 L …`.
     pub objects: &'a [(ObjectTag, &'a [u8])],
+    /// What a Common Access Card has beside these.
+    #[cfg(feature = "cac")]
+    pub cac: Option<CacPersonalisation<'a>>,
+}
+
+/// What a Common Access Card has beside its PIV data.
+#[cfg(feature = "cac")]
+#[derive(Clone, Copy)]
+pub struct CacPersonalisation<'a> {
+    /// The key of the ID certificate.
+    pub identity_key: &'a PrivateKey,
+    /// Containers: T buffer, then V buffer. Those that are not here are empty.
+    pub containers: &'a [(ObjectId, &'a [u8])],
+    /// The PIV Authentication certificate and key are not activated.
+    pub piv_authentication_hidden: bool,
 }
 
 /// Why a card was not made. Nothing has been written.
@@ -69,6 +86,9 @@ pub enum PersonaliseError {
     TooMany,
     /// An object that is too long to be read back.
     ObjectTooLong(ObjectTag),
+    /// A CAC container that is too long to be read back, or is not a T buffer and a V buffer.
+    #[cfg(feature = "cac")]
+    Container(ObjectId),
     /// The store failed or is full.
     Store(StoreError),
 }
@@ -84,8 +104,10 @@ impl Personalisation<'_> {
         let keys = self.key_records()?;
 
         let serial_number = self.serial_number.map(u32::to_be_bytes);
+        #[cfg(feature = "cac")]
+        let identity_key = self.cac.map(|cac| KeyRecord::asymmetric(cac.identity_key, Origin::Generated));
 
-        let mut updates = Vec::<Update<'_>, 80>::new();
+        let mut updates = Vec::<Update<'_>, 100>::new();
         let mut add =
             |record, bytes| updates.push(Update::Write(record, bytes)).map_err(|_| PersonaliseError::TooMany);
         add(Record::Profile, self.profile.name.as_bytes())?;
@@ -111,6 +133,19 @@ impl Personalisation<'_> {
         }
         for tag in self.empty_containers() {
             add(Record::Object(tag), &[0x53, 0x00])?;
+        }
+        #[cfg(feature = "cac")]
+        if let Some((cac, key)) = self.cac.zip(identity_key.as_ref()) {
+            add(Record::CacIdentityKey, key.bytes())?;
+            for (id, container) in cac.containers {
+                if container.len() > RESPONSE_CAPACITY || cac::split(container).is_none() {
+                    return Err(PersonaliseError::Container(*id));
+                }
+                add(Record::CacContainer(*id), container)?;
+            }
+            if cac.piv_authentication_hidden {
+                add(Record::PivAuthenticationHidden, &[0x01])?;
+            }
         }
         store.commit(&updates).map_err(|error| match error {
             StoreError::RepeatedRecord => PersonaliseError::TooMany,

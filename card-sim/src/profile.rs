@@ -39,6 +39,9 @@ pub struct Profile {
     pub choices: Choices,
     /// Yubico's commands, if the card has them.
     pub yubico: Option<&'static Yubico>,
+    /// The CAC applets, if the card has them.
+    #[cfg(feature = "cac")]
+    pub cac: Option<&'static crate::cac::Stock>,
 }
 
 /// What SP 800-73-5 leaves to the card, or real cards do differently.
@@ -136,6 +139,8 @@ pub static PIV: Profile = Profile {
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
     yubico: None,
+    #[cfg(feature = "cac")]
+    cac: None,
 };
 
 /// Stock of the genuine NIST test cards (SD33), as they answer SELECT.
@@ -155,6 +160,8 @@ pub static NIST_SD33: Profile = Profile {
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
     yubico: None,
+    #[cfg(feature = "cac")]
+    cac: None,
 };
 
 /// What the NIST test cards make of the standard's choices.
@@ -170,6 +177,9 @@ const NIST_CHOICES: Choices = Choices {
     antenna: Antenna::Restricted,
 };
 
+/// The profiles that are PIV cards and nothing else.
+const PIV_CARDS: [&Profile; 2] = [&PIV, &NIST_SD33];
+
 /// Every profile.
 pub static ALL: &[&Profile] = &[
     &PIV,
@@ -182,6 +192,12 @@ pub static ALL: &[&Profile] = &[
     &yubico::YUBIKEY_5_4,
     #[cfg(feature = "yubico")]
     &yubico::YUBIKEY_5,
+    #[cfg(feature = "cac")]
+    crate::cac::PROFILES[0],
+    #[cfg(feature = "cac")]
+    crate::cac::PROFILES[1],
+    #[cfg(feature = "cac")]
+    crate::cac::PROFILES[2],
 ];
 
 impl Profile {
@@ -205,6 +221,15 @@ impl Profile {
     pub(crate) fn has_container(&self, container: &Container) -> bool {
         self.yubico.is_some() || !container.is_yubico()
     }
+
+    /// Whether cards of this stock have the PIV application.
+    pub fn has_piv(&self) -> bool {
+        #[cfg(feature = "cac")]
+        let has_piv = self.cac.is_none_or(|stock| stock.piv);
+        #[cfg(not(feature = "cac"))]
+        let has_piv = true;
+        has_piv
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +241,8 @@ mod tests {
         for profile in ALL {
             for atr in [profile.atr, profile.contactless_atr] {
                 let check = atr.iter().skip(1).fold(0, |sum, byte| sum ^ byte);
-                assert_eq!(check, 0, "TCK of {}", profile.name);
+                // ISO/IEC 7816-3, 8.2.5: without a TD1 the card speaks T=0 alone, and has no check byte.
+                assert!(atr[1] & 0x80 == 0 || check == 0, "TCK of {}", profile.name);
                 assert!(atr.len() <= 33);
             }
             assert!(profile.default_tries <= 15);

@@ -21,6 +21,10 @@ pub enum Document {
     GlobalPlatform,
     /// Yubico's documentation of the PIV commands of its `YubiKey`.
     YubicoPiv,
+    /// NIST IR 6887: Government Smart Card Interoperability Specification 2.1.
+    GscIs,
+    /// How the DoD uses these cards.
+    DodPractice,
 }
 
 impl fmt::Display for Document {
@@ -31,6 +35,8 @@ impl fmt::Display for Document {
             Self::Iso7816Part4 => "ISO/IEC 7816-4",
             Self::GlobalPlatform => "GlobalPlatform",
             Self::YubicoPiv => "Yubico PIV",
+            Self::GscIs => "GSC-IS 2.1",
+            Self::DodPractice => "DoD practice",
         })
     }
 }
@@ -119,7 +125,9 @@ impl From<heapless::CapacityError> for Refusal {
 
 /// Every rule that this card enforces.
 pub mod rules {
-    use super::Document::{GlobalPlatform, Iso7816Part4, Sp80073Part1, Sp80073Part2, YubicoPiv};
+    use super::Document::{
+        DodPractice, GlobalPlatform, GscIs, Iso7816Part4, Sp80073Part1, Sp80073Part2, YubicoPiv,
+    };
     use super::{Document, Rule, Status};
 
     const fn rule(status: Status, document: Document, clause: &'static str, text: &'static str) -> Rule {
@@ -207,5 +215,22 @@ pub mod rules {
         ATTEST_KEY = Status::ConditionsNotSatisfied, YubicoPiv, "ATTEST", "the card has an attestation key and its certificate";
         RETRIES_PIN = Status::SecurityStatusNotSatisfied, YubicoPiv, "SET PIN RETRIES", "the PIN is verified";
         RESET_BLOCKED = Status::ConditionsNotSatisfied, YubicoPiv, "RESET", "PIN and PUK are blocked";
+        // The CAC applets.
+        CAC_INSTRUCTION = Status::InstructionNotSupported, GscIs, "5.3.3", "the selected applet has this command";
+        CAC_P1P2 = Status::IncorrectP1P2, GscIs, "5.3.3", "P1, P2 and data field are among those of the command";
+        CAC_OBJECT_NAME = Status::IncorrectData, GscIs, "5.3.3", "an object is named by two bytes";
+        CAC_OBJECT = Status::NotFound, GscIs, "5.3.3", "the object is one of the selected applet's";
+        CAC_BUFFER_FORM = Status::IncorrectData, GscIs, "5.3.3", "the data field is a buffer, 01 or 02, and a number of bytes";
+        CAC_READ = Status::SecurityStatusNotSatisfied, GscIs, "5.3.3", "the access rule for reading the container is satisfied";
+        CAC_OFFSET = Status::IncorrectP1P2, GscIs, "5.3.3", "the offset is inside the buffer";
+        CAC_UPDATE = Status::SecurityStatusNotSatisfied, GscIs, "5.3.3", "buffers are written by the issuer, over a secure channel that this card does not open";
+        CAC_PROPERTY = Status::ReferenceNotFound, GscIs, "5.3.3", "the applet has the properties that are asked for";
+        CAC_ACR = Status::ReferenceNotFound, GscIs, "5.3.3.5", "the rule, applet or object that is asked for is there";
+        CAC_KEY_USE = Status::SecurityStatusNotSatisfied, GscIs, "5.3.3", "the PIN is verified";
+        CAC_KEY = Status::ReferenceNotFound, GscIs, "5.3.3", "the applet has an RSA key";
+        CAC_BLOCK = Status::IncorrectData, GscIs, "5.3.3", "the pieces together are as long as the key's modulus";
+        CAC_REFERENCE = Status::ReferenceNotFound, GscIs, "5.3.3", "the PIN is called 00";
+        CAC_UNBLOCK = Status::SecurityStatusNotSatisfied, DodPractice, "PIN reset", "a blocked PIN is reset by the issuer, over a secure channel that this card does not open";
+        PIV_AUTHENTICATION_HIDDEN = Status::ReferenceNotFound, DodPractice, "PIV activation", "the PIV Authentication key is activated";
     }
 }

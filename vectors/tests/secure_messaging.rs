@@ -226,6 +226,7 @@ fn card_of(json: &Value) -> Card<Parts<Nonce, FlashStore<MemoryFlash>, RustCrypt
         card_verifiable_certificate: Some(&bytes(&json["cvc"])),
         keys: &[(KeyReference::SecureMessaging, key, Origin::Generated)],
         objects: &objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect::<Vec<_>>(),
+        cac: None,
     }
     .write(&mut store)
     .unwrap();

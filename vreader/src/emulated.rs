@@ -6,7 +6,7 @@ use card_sim::{
     Card, OpenError,
     key::{KeyReference, Origin, PrivateKey, SymmetricKey},
     object::ObjectTag,
-    personalise::{Finger, Personalisation, PersonaliseError, ReferenceData},
+    personalise::{CacPersonalisation, Finger, Personalisation, PersonaliseError, ReferenceData},
     platform::{Parts, Platform},
     profile::Profile,
     reference::LENGTH,
@@ -19,7 +19,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
-    issue::{Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
+    issue::{CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
     reader::{InsertedCard, Interface},
 };
@@ -128,6 +128,7 @@ fn describe_personalise(error: PersonaliseError) -> String {
         PersonaliseError::Key(key) => format!("{:02X} holds no asymmetric key", key.to_byte()),
         PersonaliseError::TooMany => "it has more keys or objects than a card has places".into(),
         PersonaliseError::ObjectTooLong(tag) => format!("object {:X} is too long", tag.get()),
+        PersonaliseError::Container(id) => format!("CAC container {:04X} is too long or malformed", id.get()),
         PersonaliseError::Store(StoreError::Full) => {
             "its flash is too small; choose a larger --flash-size".into()
         }
@@ -155,6 +156,8 @@ pub struct Personal<'a> {
     pub fingers: &'a [Minutiae],
     /// The certificate of key `04`, if the card has secure messaging.
     pub card_verifiable_certificate: Option<&'a [u8]>,
+    /// The CAC side of a Common Access Card.
+    pub cac: Option<&'a CommonAccess>,
 }
 
 impl<'a> From<&'a IssuedCard> for Personal<'a> {
@@ -169,6 +172,7 @@ impl<'a> From<&'a IssuedCard> for Personal<'a> {
             global_pin: issued.global_pin.as_deref(),
             fingers: &issued.fingers,
             card_verifiable_certificate: issued.card_verifiable_certificate.as_deref(),
+            cac: issued.cac.as_ref(),
         }
     }
 }
@@ -199,6 +203,12 @@ fn personalise(
         personal.objects.iter().map(|(tag, object)| (*tag, object.as_slice())).collect();
     let fingers: Vec<Finger<'_>> =
         personal.fingers.iter().map(|minutiae| Finger { minutiae, tries }).collect();
+    let containers: Vec<_> = personal
+        .cac
+        .iter()
+        .flat_map(|cac| &cac.containers)
+        .map(|(id, container)| (*id, container.as_slice()))
+        .collect();
     let contents = Personalisation {
         profile,
         pin: ReferenceData { value: personal.pin, tries },
@@ -210,6 +220,11 @@ fn personalise(
         management_key: personal.management_key,
         keys: personal.keys,
         objects: &objects,
+        cac: personal.cac.map(|cac| CacPersonalisation {
+            identity_key: &cac.identity_key,
+            containers: &containers,
+            piv_authentication_hidden: cac.piv_authentication_hidden,
+        }),
     };
     contents.write(store).map_err(EmulatedError::Personalise)
 }

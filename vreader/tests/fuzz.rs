@@ -133,6 +133,7 @@ fn unlucky_card(path: &Path) {
             management_key: &management_key,
             keys: &keys,
             objects: &[],
+            cac: None,
         };
         contents.write(store).expect("room for two keys");
         Ok(())

@@ -6,6 +6,8 @@ mod private_key;
 mod template;
 
 use super::{Context, command::GeneralAuthenticate};
+#[cfg(feature = "cac")]
+use crate::cac;
 use crate::{
     key::{self, AsymmetricAlgorithm, KeyReference, KeyUse, SymmetricAlgorithm, policy::Policy},
     platform::Platform,
@@ -25,6 +27,12 @@ pub(super) fn run<P: Platform>(
         _ => {}
     }
     let algorithm = AsymmetricAlgorithm::from_id(command.algorithm).ok_or(rules::ALGORITHM_KEY.refuse())?;
+    #[cfg(feature = "cac")]
+    if reference == KeyReference::PivAuthentication
+        && cac::piv_authentication_is_hidden(&context.platform.store)?
+    {
+        return Err(rules::PIV_AUTHENTICATION_HIDDEN.refuse());
+    }
     let (key, _) = key::load_private(&context.platform.store, reference)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
     if key.algorithm() != algorithm {

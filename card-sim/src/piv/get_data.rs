@@ -3,6 +3,8 @@
 use apdu::tlv_ber::{Reader, Tag};
 
 use super::Context;
+#[cfg(feature = "cac")]
+use crate::{cac, object::ObjectTag};
 use crate::{
     object::Container,
     platform::Platform,
@@ -28,6 +30,12 @@ pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8
     }
     if !context.security.permits_here(container.contact_read, container.contactless_read) {
         return Err(rules::OBJECT_READ.refuse());
+    }
+    #[cfg(feature = "cac")]
+    if container.tag == ObjectTag::PIV_AUTHENTICATION
+        && cac::piv_authentication_is_hidden(&context.platform.store)?
+    {
+        return Err(rules::OBJECT_NOT_FOUND.refuse());
     }
     if !context.platform.store.read(Record::Object(container.tag), context.response)? {
         return Err(rules::OBJECT_NOT_FOUND.refuse());

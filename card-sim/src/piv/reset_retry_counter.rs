@@ -15,6 +15,10 @@ use crate::{
 ///
 /// Success does not verify the PIN: its status stays as it was. A wrong PUK sets it to not verified.
 pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> Result<(), Refusal> {
+    #[cfg(feature = "cac")]
+    if context.profile.cac.is_some() {
+        return Err(rules::CAC_UNBLOCK.refuse());
+    }
     let store = &mut context.platform.store;
     if !reference::exists(store, Reference::Puk)? || !reference::exists(store, Reference::PivPin)? {
         return Err(rules::REFERENCE_NOT_FOUND.refuse());

@@ -3,6 +3,8 @@
 //! Numbers are stable: they are written to card files and to flash, and stay below 4096, the limit of the flash
 //! store that holds them.
 
+#[cfg(feature = "cac")]
+use crate::cac::{CONTAINERS as CONTAINERS_OF_CAC, ObjectId};
 use crate::{
     key::KeyReference,
     object::{Container, ObjectTag},
@@ -18,6 +20,15 @@ pub enum Record {
     CardVerifiableCertificate,
     /// The serial number that Yubico's GET SERIAL answers, four bytes.
     SerialNumber,
+    /// The key of the CAC ID certificate, in the form of the other keys.
+    #[cfg(feature = "cac")]
+    CacIdentityKey,
+    /// One byte, 01: the PIV Authentication certificate and its key are on the card and hidden.
+    #[cfg(feature = "cac")]
+    PivAuthenticationHidden,
+    /// A CAC container: its T buffer, then its V buffer.
+    #[cfg(feature = "cac")]
+    CacContainer(ObjectId),
     /// A data object as GET DATA answers it: `53 L …`, or bare `7E L …` and `7F 61 L …`.
     Object(ObjectTag),
     /// A key: algorithm identifier, origin and policy, material.
@@ -33,10 +44,16 @@ mod base {
     pub(super) const PROFILE: u16 = 0x001;
     pub(super) const CARD_VERIFIABLE_CERTIFICATE: u16 = 0x002;
     pub(super) const SERIAL_NUMBER: u16 = 0x003;
+    #[cfg(feature = "cac")]
+    pub(super) const CAC_IDENTITY_KEY: u16 = 0x004;
+    #[cfg(feature = "cac")]
+    pub(super) const PIV_AUTHENTICATION_HIDDEN: u16 = 0x005;
     pub(super) const OBJECT: u16 = 0x100;
     pub(super) const KEY: u16 = 0x300;
     pub(super) const REFERENCE_DATA: u16 = 0x400;
     pub(super) const RETRY_COUNTER: u16 = 0x500;
+    #[cfg(feature = "cac")]
+    pub(super) const CAC_CONTAINER: u16 = 0x600;
 }
 
 impl Record {
@@ -46,6 +63,12 @@ impl Record {
             Self::Profile => base::PROFILE,
             Self::CardVerifiableCertificate => base::CARD_VERIFIABLE_CERTIFICATE,
             Self::SerialNumber => base::SERIAL_NUMBER,
+            #[cfg(feature = "cac")]
+            Self::CacIdentityKey => base::CAC_IDENTITY_KEY,
+            #[cfg(feature = "cac")]
+            Self::PivAuthenticationHidden => base::PIV_AUTHENTICATION_HIDDEN,
+            #[cfg(feature = "cac")]
+            Self::CacContainer(object) => base::CAC_CONTAINER | u16::from(object.container().record),
             Self::Object(tag) => base::OBJECT | tag.record_offset(),
             Self::Key(key) => base::KEY | u16::from(key.to_byte()),
             Self::ReferenceData(reference) => base::REFERENCE_DATA | u16::from(reference.to_byte()),
@@ -59,12 +82,21 @@ impl Record {
         let record = match number & 0xF00 {
             0 if number == base::CARD_VERIFIABLE_CERTIFICATE => Self::CardVerifiableCertificate,
             0 if number == base::SERIAL_NUMBER => Self::SerialNumber,
+            #[cfg(feature = "cac")]
+            0 if number == base::CAC_IDENTITY_KEY => Self::CacIdentityKey,
+            #[cfg(feature = "cac")]
+            0 if number == base::PIV_AUTHENTICATION_HIDDEN => Self::PivAuthenticationHidden,
             0 => Self::Profile,
             base::OBJECT => {
                 Container::all().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
             }
             base::KEY => Self::Key(KeyReference::from_byte(low)?),
             base::REFERENCE_DATA => Self::ReferenceData(Reference::from_byte(low)?),
+            #[cfg(feature = "cac")]
+            base::CAC_CONTAINER => CONTAINERS_OF_CAC
+                .iter()
+                .map(|row| Self::CacContainer(row.id))
+                .find(|row| row.number() == number)?,
             base::RETRY_COUNTER => Self::RetryCounter(Reference::from_byte(low)?),
             _ => return None,
         };
@@ -100,6 +132,11 @@ mod tests {
             .extend((1..=20).filter_map(RetiredNumber::new).map(|n| Record::Key(KeyReference::Retired(n))));
         for reference in Reference::ALL {
             records.extend([Record::ReferenceData(reference), Record::RetryCounter(reference)]);
+        }
+        #[cfg(feature = "cac")]
+        {
+            records.extend([Record::CacIdentityKey, Record::PivAuthenticationHidden]);
+            records.extend(CONTAINERS_OF_CAC.iter().map(|row| Record::CacContainer(row.id)));
         }
         let numbers: BTreeSet<u16> = records.iter().map(|record| record.number()).collect();
         assert_eq!(numbers.len(), records.len());

@@ -121,6 +121,7 @@ pub(crate) fn personalise_with(
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &keys,
         objects: &objects,
+        cac: None,
     }
     .write(store)
     .unwrap();

@@ -95,6 +95,7 @@ impl Results {
             "  {} scenarios, {} commands answered as on the host",
             scenarios.scenarios, scenarios.exchanges
         );
+        println!("  not the {} files about the CAC applets: no chip has them", scenarios.of_cac_applets);
         for group in chip.left_out {
             println!("  not \"{}\": {}", group.scenarios.join("\", \""), group.because);
         }

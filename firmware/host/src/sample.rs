@@ -69,6 +69,7 @@ impl Sample {
             management_key: &self.management_key,
             keys: &keys,
             objects: &objects,
+            cac: None,
         };
         card.write(&mut store).expect("a card that fits its flash");
         store.image().expect("memory can be read").to_vec()

@@ -312,6 +312,7 @@ pub(crate) fn flash(policy: Policy) -> MemoryFlash {
         card_verifiable_certificate: Some(&certificate),
         keys: &keys,
         objects: &objects,
+        cac: None,
     }
     .write(&mut store)
     .expect("a card that fits");

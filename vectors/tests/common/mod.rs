@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use card_sim::Card;
+use card_sim::cac::ObjectId;
 use card_sim::crypto::RustCrypto;
 use card_sim::interface::Interface;
 use card_sim::key::{
     AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey,
 };
 use card_sim::object::ObjectTag;
-use card_sim::personalise::{Finger, Personalisation, ReferenceData};
+use card_sim::personalise::{CacPersonalisation, Finger, Personalisation, ReferenceData};
 use card_sim::platform::Parts;
 use card_sim::profile::Profile;
 use card_sim::refusal::Rule;
@@ -21,6 +22,9 @@ use vectors::scenario::{Target, Values};
 
 /// Pages of flash: 144 KiB, room for every object at its largest, and more.
 const FLASH_PAGES: usize = 36;
+
+/// What card files call the key of the CAC ID certificate.
+const IDENTITY: &str = "0100";
 
 /// The rules by which cards have refused commands.
 pub(crate) type RefusedBy = Rc<RefCell<Vec<&'static Rule>>>;
@@ -88,7 +92,7 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         .map(|(tag, object)| (object_tag(tag), object))
         .collect();
     let keys: Vec<_> =
-        values.starting_with("algorithm-").filter_map(|(key, _)| private_key(values, key)).collect();
+        values.starting_with("algorithm-").filter_map(|(key, _)| piv_key(values, key)).collect();
     let algorithm = SymmetricAlgorithm::from_id(byte(values, "algorithm-9B")).expect("an algorithm for 9B");
     let management_key = SymmetricKey::new(algorithm, value(values, "key-9B")).expect("a key for 9B");
     let global_pin = value(values, "global-pin");
@@ -97,6 +101,9 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         .filter(|name| !value(values, name).is_empty())
         .map(|name| Finger { minutiae: value(values, name), tries: byte(values, "tries-fingers") })
         .collect();
+    let identity_key = private_key(values, IDENTITY);
+    let containers: Vec<_> =
+        values.starting_with("container-").map(|(id, bytes)| (container(id), bytes)).collect();
     Personalisation {
         profile: profile(values),
         pin: reference_data(values, "pin"),
@@ -108,20 +115,34 @@ fn personalise(values: &Values, store: &mut FlashStore<MemoryFlash>) {
         management_key: &management_key,
         keys: &keys,
         objects: &objects,
+        cac: identity_key.as_ref().map(|identity_key| CacPersonalisation {
+            identity_key,
+            containers: &containers,
+            piv_authentication_hidden: value(values, "piv-authentication-hidden") == [0x01],
+        }),
     }
     .write(store)
     .expect("a card that can be personalised");
 }
 
-/// The card stock that the values name.
+/// The stock that the card file names.
 fn profile(values: &Values) -> &'static Profile {
-    let name = std::str::from_utf8(value(values, "profile")).expect("a name");
-    Profile::find(name).unwrap_or_else(|| panic!("there is no profile {name}"))
+    let name = std::str::from_utf8(value(values, "profile")).expect("a name in ASCII");
+    Profile::find(name).unwrap_or_else(|| panic!("no profile is called {name}"))
 }
 
-fn private_key(values: &Values, key: &str) -> Option<(KeyReference, PrivateKey, Origin)> {
+fn piv_key(values: &Values, key: &str) -> Option<(KeyReference, PrivateKey, Origin)> {
+    if key == IDENTITY {
+        return None;
+    }
     let reference = KeyReference::from_byte(hex::decode(key).expect("a key reference in hex")[0])
         .expect("a key reference of PIV");
+    Some((reference, private_key(values, key)?, Origin::Imported))
+}
+
+/// The key of this name, if it has an asymmetric algorithm.
+fn private_key(values: &Values, key: &str) -> Option<PrivateKey> {
+    values.get(&format!("algorithm-{key}"))?;
     let algorithm = AsymmetricAlgorithm::from_id(byte(values, &format!("algorithm-{key}")))?;
     let private = if algorithm.is_rsa() {
         let exponent = number(value(values, &format!("exponent-{key}")));
@@ -130,11 +151,16 @@ fn private_key(values: &Values, key: &str) -> Option<(KeyReference, PrivateKey, 
     } else {
         PrivateKey::ecc(algorithm, value(values, &format!("private-{key}")))
     };
-    Some((reference, private.expect("a key of its algorithm's length"), Origin::Imported))
+    Some(private.expect("a key of its algorithm's length"))
 }
 
 fn object_tag(tag: &str) -> ObjectTag {
     ObjectTag::new(u32::from_str_radix(tag, 16).expect("a tag in hex")).expect("a tag of PIV")
+}
+
+fn container(id: &str) -> ObjectId {
+    ObjectId::new(u16::from_str_radix(id, 16).expect("an object in hex"))
+        .expect("an object of the CAC applets")
 }
 
 fn reference_data<'a>(values: &'a Values, name: &str) -> ReferenceData<'a> {

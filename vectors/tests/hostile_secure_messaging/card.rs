@@ -66,6 +66,7 @@ pub(crate) fn card(curve: AsymmetricAlgorithm) -> Box<SecureCard> {
         card_verifiable_certificate: Some(&certificate),
         keys: &[(KeyReference::SecureMessaging, key, Origin::Generated)],
         objects: &[(ObjectTag::new(0x5F_C102).unwrap(), &chuid)],
+        cac: None,
     }
     .write(&mut store)
     .unwrap();

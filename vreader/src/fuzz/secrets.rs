@@ -34,6 +34,8 @@ pub enum Secret {
     ReferenceData(Reference),
     /// A private or symmetric key.
     Key(KeyReference),
+    /// The key of the CAC ID certificate.
+    CacIdentityKey,
 }
 
 impl fmt::Display for Secret {
@@ -41,6 +43,7 @@ impl fmt::Display for Secret {
         match self {
             Self::ReferenceData(reference) => write!(f, "reference data {:02X}", reference.to_byte()),
             Self::Key(key) => write!(f, "key {:02X}", key.to_byte()),
+            Self::CacIdentityKey => f.write_str("key of the CAC ID certificate"),
         }
     }
 }
@@ -65,7 +68,7 @@ impl Secrets {
     #[must_use]
     pub fn renewed(&self, store: &impl Store) -> Self {
         Self::read(store, |secret, bytes| match secret {
-            Secret::Key(_) => true,
+            Secret::Key(_) | Secret::CacIdentityKey => true,
             Secret::ReferenceData(_) => {
                 self.values.iter().any(|(earlier, value)| *earlier == secret && **value == bytes)
             }
@@ -84,10 +87,13 @@ impl Secrets {
             let (secret, header) = match *record {
                 Record::ReferenceData(reference) => (Secret::ReferenceData(reference), 1),
                 Record::Key(key) => (Secret::Key(key), 2),
+                Record::CacIdentityKey => (Secret::CacIdentityKey, 2),
                 Record::Profile
                 | Record::SerialNumber
                 | Record::CardVerifiableCertificate
                 | Record::Object(_)
+                | Record::PivAuthenticationHidden
+                | Record::CacContainer(_)
                 | Record::RetryCounter(_) => continue,
             };
             let Some(bytes) = read(*record) else { continue };
@@ -105,7 +111,7 @@ impl Secrets {
     }
 
     fn add(&mut self, secret: Secret, bytes: &[u8]) {
-        let shortest = if matches!(secret, Secret::Key(_)) { SHORTEST_KEY } else { SHORTEST };
+        let shortest = if matches!(secret, Secret::ReferenceData(_)) { SHORTEST } else { SHORTEST_KEY };
         if bytes.len() < shortest {
             return;
         }

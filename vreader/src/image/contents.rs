@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use card_sim::{
+    cac,
     crypto::Crypto,
     key::{self, KeyReference, RetiredNumber},
     object::Container,
@@ -11,7 +12,7 @@ use card_sim::{
     store::{Record, Store, StoreError},
 };
 
-use crate::inspect::{Contents, Counter, Slot};
+use crate::inspect::{CacContents, Contents, Counter, Slot};
 
 /// Longest object that is read, in bytes.
 const MAX_OBJECT: usize = 64 * 1024;
@@ -45,7 +46,23 @@ pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents
         puk: counter(store, Reference::Puk)?,
         global_pin: present(store, Reference::GlobalPin)?,
         fingers: fingers.collect::<Result<_, _>>()?,
+        cac: common_access(store)?,
     })
+}
+
+/// The CAC side, if the card has the key of an ID certificate.
+fn common_access(store: &impl Store) -> Result<Option<CacContents>, StoreError> {
+    if key::load_identity(store)?.is_none() {
+        return Ok(None);
+    }
+    let mut containers = Vec::new();
+    for container in &cac::CONTAINERS {
+        if let Some(record) = read(store, Record::CacContainer(container.id))? {
+            containers.push((container.id, record));
+        }
+    }
+    let piv_authentication_hidden = read(store, Record::PivAuthenticationHidden)?.is_some();
+    Ok(Some(CacContents { containers, piv_authentication_hidden }))
 }
 
 fn read(store: &impl Store, record: Record) -> Result<Option<Vec<u8>>, StoreError> {

@@ -78,6 +78,7 @@ fn as_inspected(
         puk: full,
         global_pin: None,
         fingers: Vec::new(),
+        cac: None,
     });
     let differs: Vec<_> =
         report.certificates.iter().filter(|entry| entry.key_match == KeyMatch::Differs).collect();

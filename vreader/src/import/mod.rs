@@ -94,6 +94,7 @@ impl<'a> From<&'a ImportedCard> for Personal<'a> {
             global_pin: card.has_global_pin.then_some(&*card.global_pin),
             fingers: &[],
             card_verifiable_certificate: None,
+            cac: None,
         }
     }
 }

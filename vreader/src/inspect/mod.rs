@@ -8,6 +8,7 @@
 //! and unknown ones are passed over.
 
 pub(crate) mod certificate;
+mod common_access;
 mod object;
 mod report;
 mod text;
@@ -19,6 +20,9 @@ use card_sim::{
     object::Container,
 };
 
+#[cfg(test)]
+pub(crate) use self::common_access::elements as container_elements;
+pub use self::common_access::{CacContents, CommonAccessEntry, ContainerEntry, PivAuthentication};
 pub use self::report::{
     CertificateEntry, Counter, Date, DateSource, Dated, Holder, HolderSource, Identifiers, KeyMatch,
     ObjectEntry, OriginName, Problem, Report, SlotEntry, Tag,
@@ -45,6 +49,8 @@ pub struct Contents {
     pub global_pin: Option<Counter>,
     /// Tries of the fingers of on-card comparison: the primary one, the secondary one.
     pub fingers: Vec<Counter>,
+    /// The CAC side, if the card is a Common Access Card.
+    pub cac: Option<CacContents>,
 }
 
 /// A key on a card.
@@ -67,12 +73,15 @@ pub fn inspect(contents: &Contents) -> Report {
     let certificates = Certificates::read(contents, &mut problems);
     let slots = contents.slots.iter().map(|slot| slot_entry(slot, &certificates)).collect();
     let expires = objects.expiration(&mut problems);
+    let common_access = contents.cac.as_ref().map(|cac| common_access::read(cac, &mut problems));
+    let of_person = common_access.as_ref().and_then(|cac| cac.issued);
+    let of_person = of_person.map(|date| Dated { date, source: DateSource::PersonInstance });
     Report {
         profile: contents.profile.clone(),
         label: contents.label.clone(),
         holder: objects.holder().or_else(|| certificates.holder()),
         identifiers: objects.identifiers,
-        issued: certificates.issue_date(),
+        issued: of_person.or_else(|| certificates.issue_date()),
         expires,
         pin: contents.pin,
         puk: contents.puk,
@@ -80,6 +89,7 @@ pub fn inspect(contents: &Contents) -> Report {
         fingers: contents.fingers.clone(),
         slots,
         certificates: certificates.entries,
+        common_access,
         objects: contents.objects.iter().map(|(tag, object)| object_entry(*tag, object)).collect(),
         problems,
     }

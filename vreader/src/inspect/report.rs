@@ -5,6 +5,7 @@
 use card_sim::key::Origin;
 use serde::{Serialize, Serializer};
 
+use super::common_access::CommonAccessEntry;
 pub use crate::issue::Date;
 use crate::issue::{fascn::Fascn, uuid::Uuid};
 
@@ -37,6 +38,9 @@ pub struct Report {
     pub slots: Vec<SlotEntry>,
     /// The certificates in their containers.
     pub certificates: Vec<CertificateEntry>,
+    /// The CAC side, if the card is a Common Access Card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub common_access: Option<CommonAccessEntry>,
     /// All data objects.
     pub objects: Vec<ObjectEntry>,
     /// What could not be read or does not fit together.
@@ -108,6 +112,8 @@ pub enum DateSource {
     Chuid,
     /// Printed Information, tag `04`.
     PrintedInformation,
+    /// The CAC container Person Instance, tag `62`.
+    PersonInstance,
 }
 
 /// A retry counter.

@@ -21,6 +21,7 @@ pub(super) fn contents(objects: BTreeMap<u32, Vec<u8>>) -> Contents {
         puk: FRESH,
         global_pin: None,
         fingers: Vec::new(),
+        cac: None,
     }
 }
 

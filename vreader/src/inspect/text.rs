@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use super::report::{CertificateEntry, Counter, DateSource, Dated, KeyMatch, OriginName, Report};
+use super::{
+    common_access::PivAuthentication,
+    report::{CertificateEntry, Counter, DateSource, Dated, KeyMatch, OriginName, Report},
+};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_facts(f)?;
         self.write_keys(f)?;
         self.write_certificates(f)?;
+        self.write_common_access(f)?;
         self.write_objects(f)?;
         self.write_problems(f)
     }
@@ -74,6 +78,28 @@ impl Report {
         Ok(())
     }
 
+    fn write_common_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(cac) = &self.common_access else { return Ok(()) };
+        writeln!(f, "\nCAC containers")?;
+        for container in &cac.containers {
+            writeln!(f, "  {:<6}  {:>5} bytes  {}", container.id, container.length, container.name)?;
+        }
+        if let Some(edipi) = &cac.edipi {
+            writeln!(f, "  EDIPI {edipi}")?;
+        }
+        if let Some(expires) = cac.expires {
+            writeln!(f, "  expires on {expires} (Person Instance)")?;
+        }
+        writeln!(
+            f,
+            "  PIV Authentication certificate: {}",
+            match cac.piv_authentication {
+                PivAuthentication::Active => "active",
+                PivAuthentication::Hidden => "hidden, not activated",
+            }
+        )
+    }
+
     fn write_objects(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nData objects")?;
         let (empty, filled): (Vec<_>, Vec<_>) = self.objects.iter().partition(|object| object.empty);
@@ -127,6 +153,7 @@ fn dated(date: Option<&Dated>) -> String {
     match source {
         DateSource::EarliestCertificate(slot) => format!("{date} (begin of certificate {slot})"),
         DateSource::Chuid => date.to_string(),
+        DateSource::PersonInstance => format!("{date} (Person Instance)"),
         DateSource::PrintedInformation => format!("{date} (as printed)"),
     }
 }

@@ -22,6 +22,19 @@ pub enum IssueError {
         /// Length of the name in bytes.
         bytes: usize,
     },
+    /// The holder of a Common Access Card has a name with other than ASCII characters.
+    #[error(
+        "a Common Access Card writes names in ASCII; give the holder's name without accents and other scripts"
+    )]
+    HolderNotAscii,
+    /// The holder of a Common Access Card has a name of one word.
+    #[error("a Common Access Card has a first and a last name; give the holder's name in two words or more")]
+    HolderOneWord,
+    /// A Common Access Card with other keys than RSA-2048.
+    #[error(
+        "a Common Access Card has RSA keys of 2048 bits; leave out --algorithm, or choose another profile"
+    )]
+    CacAlgorithm,
     /// The day of issue is too far away.
     #[error("the day of issue {0} is out of range; it may be from 1980-01-01 to 2099-12-31")]
     IssuedOutOfRange(Date),

@@ -19,10 +19,12 @@
 //! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | [`yubikey`] | YubiKeys as they leave the factory |
+//! | [`cac`] | the CAC side of a Common Access Card |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
 pub mod broken;
+pub mod cac;
 mod ccc;
 mod certificate;
 pub(crate) mod chuid;
@@ -72,6 +74,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::request::{padded_pin, puk_bytes};
 pub use self::{
     broken::Fault,
+    cac::{CacRequest, CommonAccess, PIV_ACTIVATION_CUTOFF},
     date::Date,
     error::IssueError,
     features::{Features, GlobalPin, OnCardComparison, SecureMessaging, VirtualContact},
@@ -125,6 +128,8 @@ pub struct IssuedCard {
     pub card_verifiable_certificate: Option<Vec<u8>>,
     /// The certificates of retired keys that are not on the card, if there are any.
     pub off_card_certificates: Option<OffCardCertificates>,
+    /// The CAC side, if the card is a Common Access Card.
+    pub cac: Option<CommonAccess>,
     /// The PKI that issued the card.
     pub pki: Pki,
 }
@@ -209,6 +214,7 @@ struct Plan {
     puk: Zeroizing<[u8; reference::LENGTH]>,
     global_pin: Option<Zeroizing<[u8; reference::LENGTH]>>,
     pairing_code: Option<Zeroizing<String>>,
+    holder: Option<cac::Holder>,
 }
 
 /// A key of the card with its public half.
@@ -228,8 +234,20 @@ impl Plan {
         request.features.check(request.algorithm)?;
         let global_pin = request.features.padded_global_pin()?;
         let randomness = Randomness::new(request.seed);
-        let person = Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?;
-        let numbers = CardNumbers::sample(&mut randomness.source("card numbers")?, &person)?;
+        let mut person = Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?;
+        let mut numbers = CardNumbers::sample(&mut randomness.source("card numbers")?, &person)?;
+        let holder = match request.cac {
+            Some(_) if request.algorithm != AsymmetricAlgorithm::Rsa2048 => {
+                return Err(IssueError::CacAlgorithm);
+            }
+            Some(_) => {
+                let holder = cac::Holder::new(&person, request.holder.is_some())?;
+                holder.rename(&mut person);
+                holder.number(&mut numbers)?;
+                Some(holder)
+            }
+            None => None,
+        };
         let pairing_code = match request.features.virtual_contact {
             Some(VirtualContact::Pairing) => Some(pairing_code(randomness)?),
             _ => None,
@@ -245,6 +263,7 @@ impl Plan {
             puk,
             global_pin,
             pairing_code,
+            holder,
         })
     }
 
@@ -265,8 +284,18 @@ impl Plan {
             keys.push(self.key(reference, algorithm, crypto)?);
         }
         progress(Step::Certificates);
-        let Certificates { mut contents, off_card: off_card_certificates } =
-            self.certificates(&keys, request, &pki, crypto)?;
+        let authorities = match self.holder {
+            Some(_) => Some(cac::Authorities::new(&self, request.seed, &pki, crypto)?),
+            None => None,
+        };
+        let Certificates { mut contents, all, off_card: off_card_certificates } =
+            self.certificates(&keys, request, &pki, authorities.as_ref(), crypto)?;
+        let common_access = match (request.cac, &self.holder, authorities) {
+            (Some(request), Some(holder), Some(authorities)) => {
+                Some(self.common_access(request, holder, authorities, &all, crypto)?)
+            }
+            _ => None,
+        };
         self.exchange_key(request, &mut keys, crypto)?;
         progress(Step::Objects);
         let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
@@ -301,6 +330,7 @@ impl Plan {
             pairing_code: self.pairing_code,
             card_verifiable_certificate,
             off_card_certificates,
+            cac: common_access,
             pki,
         })
     }
@@ -373,7 +403,9 @@ impl Plan {
         let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
         let shape = request.shape();
-        let ccc = if shape.minimal_capabilities {
+        let ccc = if self.holder.is_some() {
+            cac::card_capability_container(numbers)
+        } else if shape.minimal_capabilities {
             ccc::minimal_card_capability_container()
         } else {
             ccc::card_capability_container(numbers)

@@ -50,9 +50,8 @@ const ATTESTATION_LIFE: (Date, Date) = match (Date::new(2016, 3, 14), Date::new(
 /// Where the authorities would publish, if they did: RFC 2606 keeps `example.com` for examples.
 const ROOT_CERTIFICATES: &str = "http://pki.example.com/sample-root-ca.p7c";
 const ROOT_CRL: &str = "http://pki.example.com/sample-root-ca.crl";
-const ISSUING_CA_CERTIFICATES: &str = "http://pki.example.com/sample-issuing-ca.p7c";
-const ISSUING_CA_CRL: &str = "http://pki.example.com/sample-issuing-ca.crl";
-const ISSUING_CA_OCSP: &str = "http://ocsp.example.com/sample-issuing-ca";
+/// The name of the issuing authority of every card.
+const ISSUING_CA: &str = "Sample Issuing CA";
 
 /// Every policy of the certificates on a card.
 const CARD_POLICIES: [ObjectIdentifier; 4] = [
@@ -92,7 +91,7 @@ impl Pki {
         let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
         let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
         let root = maker.root(year_before)?;
-        let issuing_ca = maker.issuing_ca(&root, year_before)?;
+        let issuing_ca = maker.issuing_ca(&root, year_before, "issuing authority", ISSUING_CA)?;
         let content_signer = maker.content_signer(
             "Sample PIV Content Signer",
             &issuing_ca,
@@ -100,6 +99,20 @@ impl Pki {
             &[oid::EKU_PIV_CONTENT_SIGNING],
         )?;
         Ok(Self { root, issuing_ca, content_signer })
+    }
+
+    /// A further issuing authority of this name, under the same root.
+    pub(crate) fn further_issuing_ca(
+        &self,
+        common_name: &str,
+        seed: Option<u64>,
+        from: Date,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Authority, IssueError> {
+        let algorithm = self.issuing_ca.key().algorithm();
+        let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        maker.issuing_ca(&self.root, year_before, common_name, common_name)
     }
 
     /// A second content signer, for the certificates of intermediate keys: an RSA one, as behind genuine cards.
@@ -189,11 +202,15 @@ pub(crate) fn issued_extensions(
     issuing_ca: &Authority,
     public_key: &SubjectPublicKeyInfoOwned,
 ) -> Result<Vec<Extension>, der::Error> {
+    let name = issuing_ca.subject().common_name()?;
+    let page = name.map(|name| name.value().to_ascii_lowercase().replace(' ', "-")).unwrap_or_default();
+    let certificates = format!("http://pki.example.com/{page}.p7c");
+    let ocsp = format!("http://ocsp.example.com/{page}");
     Ok(vec![
         extension::subject_key_identifier(&key_identifier(public_key))?,
         extension::authority_key_identifier(&issuing_ca.key_identifier()?)?,
-        extension::authority_info_access(ISSUING_CA_CERTIFICATES, Some(ISSUING_CA_OCSP))?,
-        extension::crl_distribution_point(ISSUING_CA_CRL)?,
+        extension::authority_info_access(&certificates, Some(&ocsp))?,
+        extension::crl_distribution_point(&format!("http://pki.example.com/{page}.crl"))?,
     ])
 }
 
@@ -232,8 +249,14 @@ impl Maker<'_> {
         self.certify("Sample Root CA", None, (from, until), key, &public_key, extensions)
     }
 
-    fn issuing_ca(&mut self, root: &Authority, from: Date) -> Result<Authority, IssueError> {
-        let (key, public_key) = self.key("issuing authority")?;
+    fn issuing_ca(
+        &mut self,
+        root: &Authority,
+        from: Date,
+        owner: &str,
+        common_name: &str,
+    ) -> Result<Authority, IssueError> {
+        let (key, public_key) = self.key(owner)?;
         let extensions = || {
             Ok(vec![
                 extension::subject_key_identifier(&key_identifier(&public_key))?,
@@ -247,7 +270,7 @@ impl Maker<'_> {
         };
         let extensions = extensions().map_err(encoding("issuing authority's certificate"))?;
         let until = from.last_day_of(ISSUING_CA_YEARS);
-        self.certify("Sample Issuing CA", Some(root), (from, until), key, &public_key, extensions)
+        self.certify(common_name, Some(root), (from, until), key, &public_key, extensions)
     }
 
     fn content_signer(
@@ -291,7 +314,7 @@ impl Maker<'_> {
         self.certify(name, issuer, ATTESTATION_LIFE, key, &public_key, extensions)
     }
 
-    fn key(&mut self, owner: &'static str) -> Result<(PrivateKey, SubjectPublicKeyInfoOwned), IssueError> {
+    fn key(&mut self, owner: &str) -> Result<(PrivateKey, SubjectPublicKeyInfoOwned), IssueError> {
         let mut rng = self.randomness.source(&format!("key of the {owner}"))?;
         let key = self
             .crypto

@@ -2,12 +2,14 @@
 
 use card_sim::{
     key::{AsymmetricAlgorithm, SymmetricAlgorithm, SymmetricKey},
+    profile::Profile,
     reference,
 };
 use zeroize::Zeroizing;
 
 use super::{
     broken::{Fault, Life},
+    cac::CacRequest,
     date::Date,
     error::IssueError,
     features::Features,
@@ -63,6 +65,8 @@ pub struct Request {
     pub like: Option<&'static Likeness>,
     /// What is wrong with the card on purpose.
     pub broken: Option<Fault>,
+    /// The CAC side of a Common Access Card.
+    pub cac: Option<CacRequest>,
 }
 
 impl Default for Request {
@@ -78,6 +82,7 @@ impl Default for Request {
             features: Features::default(),
             like: None,
             broken: None,
+            cac: None,
             pin: Zeroizing::new(DEFAULT_PIN.to_owned()),
             puk: Zeroizing::new(DEFAULT_PUK.to_owned()),
             // AES-192 takes 24 bytes, and the constant's type says that it has them.
@@ -87,6 +92,18 @@ impl Default for Request {
 }
 
 impl Request {
+    /// A request for a card on this stock, with nothing else chosen.
+    pub fn for_profile(profile: &Profile) -> Self {
+        match profile.cac {
+            Some(_) => Self {
+                algorithm: AsymmetricAlgorithm::Rsa2048,
+                cac: Some(CacRequest::default()),
+                ..Self::default()
+            },
+            None => Self::default(),
+        }
+    }
+
     /// First and last day of the card, and the day from which its PKI works.
     pub(crate) fn life(&self) -> Result<Life, IssueError> {
         let default = || if self.seed.is_some() { SEEDED_ISSUE_DATE } else { Date::today() };

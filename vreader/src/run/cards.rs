@@ -69,7 +69,7 @@ impl CardSource {
                 EmulatedCard::in_memory(profile, profile.default_tries, &fresh)?
             }
             Self::Profile(profile) => {
-                let request = Request { seed, ..Request::default() };
+                let request = Request { seed, ..Request::for_profile(profile) };
                 let issued = issue(&request, &mut DefaultCrypto::default(), &mut |_| {})?;
                 EmulatedCard::in_memory(profile, profile.default_tries, &issued)?
             }

@@ -22,6 +22,7 @@ mod world;
 
 mod apdu;
 mod attachment;
+mod cac;
 mod card_check;
 mod choices;
 mod events;

@@ -14,7 +14,7 @@ const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 const CERTIFICATE: &str = "01.pem";
 
 /// A server that answers each request with what it knows about the client.
-struct Server {
+pub(crate) struct Server {
     port: u16,
     program: Companion,
 }
@@ -22,11 +22,16 @@ struct Server {
 impl Server {
     /// It has a new certificate for 127.0.0.1, and trusts the PKI of the world's card.
     fn start(world: &World) -> Self {
+        Self::trusting(world, &["pki/root-ca.pem", "pki/issuing-ca.pem"])
+    }
+
+    /// The same, and it trusts these authorities.
+    pub(crate) fn trusting(world: &World, authorities: &[&str]) -> Self {
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", "server.key"];
         let name = ["-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
         world.openssl(["req", "-x509", "-out", "server.pem"].into_iter().chain(key).chain(name));
-        let trusted = ["pki/root-ca.pem", "pki/issuing-ca.pem"].map(|name| world.read_text(name));
-        world.write("trusted.pem", trusted.concat());
+        let trusted: String = authorities.iter().map(|name| world.read_text(name)).collect();
+        world.write("trusted.pem", trusted);
 
         // `stdbuf` lets us hear each line at once.
         let server = ["stdbuf", "--output=L", "openssl", "s_server", "-accept", "127.0.0.1:0", "-www"];
@@ -77,14 +82,22 @@ fn s_client(world: &World, server: &Server, version: &str, pin: &str) -> Outcome
 }
 
 fn curl(world: &World, server: &Server, version: &str, pin: &str) -> Outcome {
-    let key = key(pin);
+    curl_with("%01", world, server, version, pin).run()
+}
+
+/// The same with the key and the certificate of this PKCS#11 identifier.
+pub(crate) fn curl_with(id: &str, world: &World, server: &Server, version: &str, pin: &str) -> Client {
+    let key = format!("pkcs11:id={id};type=private;pin-value={pin}");
     let engine = ["--engine", "pkcs11", "--key-type", "ENG", "--key", &key, "--cert-type", "ENG"];
     with_engine(world.client("curl"))
         .args(["--silent", "--show-error", "--cacert", "server.pem", "--noproxy", "*"])
         .args([&format!("--tlsv{version}"), "--tls-max", version])
         .args(engine)
-        .args(["--cert", "pkcs11:id=%01;type=cert", &format!("https://127.0.0.1:{}/", server.port)])
-        .run()
+        .args([
+            "--cert",
+            &format!("pkcs11:id={id};type=cert"),
+            &format!("https://127.0.0.1:{}/", server.port),
+        ])
 }
 
 /// That a client has read the server's page, which shows a connection with the certificate of the card.

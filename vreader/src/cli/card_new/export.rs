@@ -6,17 +6,21 @@ use std::{
 };
 
 use der::pem::{self, LineEnding};
-use vreader::issue::{Authority, OffCardCertificates, Pki};
+use vreader::issue::{Authority, IssuedCard, OffCardCertificates};
 
 use crate::cli::Failure;
 
 /// The certificates of the PKI, in PEM.
-pub(super) fn authorities(pki: &Pki, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let authorities = [
+pub(super) fn authorities(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let pki = &issued.pki;
+    let mut authorities = vec![
         ("root-ca.pem", &pki.root),
         ("issuing-ca.pem", &pki.issuing_ca),
         ("content-signer.pem", &pki.content_signer),
     ];
+    if let Some(cac) = &issued.cac {
+        authorities.extend([("id-ca.pem", &cac.id_ca), ("email-ca.pem", &cac.email_ca)]);
+    }
     let mut written = Vec::new();
     for (name, authority) in authorities {
         written.push(certificate(name, authority, folder)?);

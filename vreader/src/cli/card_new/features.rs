@@ -1,6 +1,6 @@
 //! The options of `card new` that say what the card has beyond the mandatory.
 
-use card_sim::{key::AsymmetricAlgorithm, sm::CipherSuite};
+use card_sim::{key::AsymmetricAlgorithm, profile::Profile, sm::CipherSuite};
 use vreader::issue::{
     DEFAULT_GLOBAL_PIN, Features, Finger, GlobalPin, OnCardComparison, Request, SecureMessaging,
     VirtualContact,
@@ -15,9 +15,9 @@ use crate::cli::option::{
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(clap::Args)]
 pub(super) struct FeatureOptions {
-    /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384
-    #[arg(long, default_value = "p256", value_parser = parse_algorithm)]
-    algorithm: AsymmetricAlgorithm,
+    /// Algorithm of the keys 9A 9C 9D 9E: rsa2048, rsa3072, rsa4096, p256 or p384 [default: p256; Common Access Cards rsa2048]
+    #[arg(long, value_parser = parse_algorithm)]
+    algorithm: Option<AsymmetricAlgorithm>,
     /// Secure messaging: cs2 (P-256) or cs7 (P-384)
     #[arg(long, value_name = "SUITE", value_parser = parse_suite)]
     sm: Option<CipherSuite>,
@@ -54,9 +54,14 @@ pub(super) struct FeatureOptions {
 }
 
 impl FeatureOptions {
-    /// A request for such a card, with nothing else chosen.
-    pub(super) fn request(&self) -> Request {
-        Request { algorithm: self.algorithm, features: self.features(), ..Request::default() }
+    /// A request for such a card on this stock, with nothing else chosen.
+    pub(super) fn request(&self, profile: &Profile) -> Request {
+        let request = Request::for_profile(profile);
+        Request {
+            algorithm: self.algorithm.unwrap_or(request.algorithm),
+            features: self.features(),
+            ..request
+        }
     }
 
     /// Whether none of them was chosen.

@@ -11,13 +11,13 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use vreader::{
     crypto::DefaultCrypto,
     emulated::{EmulatedCard, Personal},
-    issue::{self, Date, Fault, Likeness, Request, like, yubikey::FreshYubiKey},
+    issue::{self, CacRequest, Date, Fault, Likeness, Request, like, yubikey::FreshYubiKey},
 };
 use zeroize::Zeroizing;
 
 use self::{features::FeatureOptions, report::Progress};
 use super::{
-    Outcome,
+    Failure, Outcome,
     stock::{Stock, refuse_existing},
 };
 
@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     features: FeatureOptions,
     #[command(flatten)]
     stock: Stock,
+    /// Common Access Cards issued before this day have their PIV Authentication certificate hidden [default: 2018-02-28]
+    #[arg(long, value_name = "DATE")]
+    piv_activation_cutoff: Option<Date>,
     /// Write the certificates of the test PKI to this folder
     #[arg(long, value_name = "FOLDER")]
     export_ca: Option<PathBuf>,
@@ -71,6 +74,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return yubikey::run(arguments, yubico);
     }
     let likeness = arguments.like.as_deref().and_then(Likeness::find);
+    let chosen = likeness.map_or_else(|| arguments.features.request(stock.profile), Likeness::request);
+    let cac = cac_request(arguments, chosen.cac)?;
     let request = Request {
         seed: arguments.seed,
         holder: arguments.holder.clone(),
@@ -80,7 +85,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         puk: Zeroizing::new(stock.puk.clone()),
         management_key: stock.management_key()?,
         broken: arguments.broken.as_deref().and_then(Fault::find),
-        ..likeness.map_or_else(|| arguments.features.request(), Likeness::request)
+        cac,
+        ..chosen
     };
     let mut progress = Progress::new();
     let issued = issue::issue(&request, &mut DefaultCrypto::default(), &mut |step| progress.show(step));
@@ -99,13 +105,24 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), personal)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {
-        exported.extend(export::authorities(&issued.pki, folder)?);
+        exported.extend(export::authorities(&issued, folder)?);
     }
     let off_card = issued.off_card_certificates.as_ref();
     if let Some((folder, off_card)) = arguments.export_off_card.as_ref().zip(off_card) {
         exported.push(export::off_card_certificates(off_card, folder)?);
     }
     report::report(arguments, profile, &request, &issued, exported)
+}
+
+/// The CAC side with what the command line says of it.
+fn cac_request(arguments: &Arguments, chosen: Option<CacRequest>) -> Result<Option<CacRequest>, Failure> {
+    match (chosen, arguments.piv_activation_cutoff) {
+        (Some(_), Some(piv_activation_cutoff)) => Ok(Some(CacRequest { piv_activation_cutoff })),
+        (None, Some(_)) => Err(Failure(
+            "--piv-activation-cutoff is for Common Access Cards; choose one with --profile".to_owned(),
+        )),
+        (chosen, None) => Ok(chosen),
+    }
 }
 
 /// What `--like` takes.

@@ -1,0 +1,102 @@
+//! Stocks of Common Access Cards, as data: the profiles of cards with this face.
+
+use apdu::Status;
+
+use crate::{
+    key::AsymmetricAlgorithm,
+    profile::{Choices, EmptyContainer, MalformedReference, Profile},
+};
+
+/// What a stock with this face is like.
+#[derive(Debug)]
+pub struct Stock {
+    /// It has the PIV application too.
+    pub piv: bool,
+    /// How GET PROPERTIES describes objects without a key.
+    pub properties: PropertiesEntry,
+}
+
+/// How GET PROPERTIES describes objects without a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PropertiesEntry {
+    /// In 17 bytes, the last four of them zero: the only form in which OpenSC reads such objects.
+    Padded,
+    /// In 11 bytes, as on the cards whose answers are public.
+    Short,
+}
+
+/// Both faces; the default of what is open.
+static DUAL: Stock = Stock { piv: true, properties: PropertiesEntry::Padded };
+
+/// The older face alone, with the answers of public dumps: OpenSC does not read its Person Instance.
+static CAC_ONLY: Stock = Stock { piv: false, properties: PropertiesEntry::Short };
+
+/// What these stocks make of the choices that SP 800-73 leaves.
+const CHOICES: Choices = Choices {
+    empty_container: EmptyContainer::NotFound,
+    malformed_reference: MalformedReference::Refused,
+    blocked_status: Status::AuthenticationMethodBlocked,
+    empty_slot: Status::ReferenceNotFound,
+    wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
+};
+
+/// What a reader makes up for a card without historical bytes of its own at the antenna.
+const CONTACTLESS_ATR: &[u8] = &[0x3B, 0x80, 0x80, 0x01, 0x01];
+
+/// A stock with the algorithms of a CAC.
+const fn stock(
+    name: &'static str,
+    description: &'static str,
+    atr: &'static [u8],
+    cac: &'static Stock,
+) -> Profile {
+    Profile {
+        name,
+        description,
+        atr,
+        contactless_atr: CONTACTLESS_ATR,
+        label: "PIV",
+        stated_lengths: None,
+        algorithms: &AsymmetricAlgorithm::ALL,
+        default_tries: 3,
+        tries_kept_for_contact: 1,
+        choices: CHOICES,
+        cac: Some(cac),
+    }
+}
+
+/// Gemalto's card of about 2010.
+static GEMALTO_GX4_144: Profile = stock(
+    "cac-gemalto-gx4-144",
+    "Common Access Card: Gemalto TOP DL GX4 144K, CAC applets and PIV",
+    // T=0; historical bytes 80 31 80 65 B0 83 11 17 D6 83 00 90 00.
+    &[
+        0x3B, 0x7D, 0x96, 0x00, 0x00, 0x80, 0x31, 0x80, 0x65, 0xB0, 0x83, 0x11, 0x17, 0xD6, 0x83, 0x00, 0x90,
+        0x00,
+    ],
+    &DUAL,
+);
+
+/// Oberthur's card of about 2012.
+static OBERTHUR_V55: Profile = stock(
+    "cac-oberthur-v55",
+    "Common Access Card: Oberthur ID One 128 v5.5 Dual, CAC applets and PIV",
+    // T=0; historical bytes 00 31 C0 64 B0 F3 10 00 07 90 00.
+    &[
+        0x3B, 0xDB, 0x96, 0x00, 0x80, 0x1F, 0x03, 0x00, 0x31, 0xC0, 0x64, 0xB0, 0xF3, 0x10, 0x00, 0x07, 0x90,
+        0x00, 0x80,
+    ],
+    &DUAL,
+);
+
+/// A card from before PIV.
+static CAC: Profile = stock(
+    "cac-only",
+    "Common Access Card without the PIV application, on a Giesecke & Devrient card",
+    // T=0; historical bytes "sfte cd144".
+    &[0x3B, 0x7A, 0x18, 0x00, 0x00, 0x73, 0x66, 0x74, 0x65, 0x20, 0x63, 0x64, 0x31, 0x34, 0x34],
+    &CAC_ONLY,
+);
+
+/// Every profile with this face.
+pub const PROFILES: [&Profile; 3] = [&GEMALTO_GX4_144, &OBERTHUR_V55, &CAC];

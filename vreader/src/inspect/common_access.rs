@@ -1,0 +1,132 @@
+//! The CAC side of a Common Access Card, read back from its containers.
+
+use apdu::tlv_simple::{Header, Order};
+use card_sim::cac::{self, ObjectId};
+use serde::Serialize;
+
+use super::report::{Date, Problem, Tag};
+
+/// What lies in the CAC containers of a card.
+#[derive(Clone, Debug)]
+pub struct CacContents {
+    /// The containers that were filled: T buffer, then V buffer.
+    pub containers: Vec<(ObjectId, Vec<u8>)>,
+    /// The PIV Authentication certificate and its key are not activated.
+    pub piv_authentication_hidden: bool,
+}
+
+/// The CAC side in the report.
+#[derive(Clone, Debug, Serialize)]
+pub struct CommonAccessEntry {
+    /// Whether programs see the PIV Authentication certificate.
+    pub piv_authentication: PivAuthentication,
+    /// The holder's DoD identification number, from Person Instance.
+    pub edipi: Option<String>,
+    /// Day of issue, from Person Instance.
+    pub issued: Option<Date>,
+    /// Last day, from Person Instance.
+    pub expires: Option<Date>,
+    /// The containers.
+    pub containers: Vec<ContainerEntry>,
+}
+
+/// Whether the PIV Authentication certificate is activated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PivAuthentication {
+    /// It is, and clients see four certificates.
+    Active,
+    /// It is not, and clients see three.
+    Hidden,
+}
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContainerEntry {
+    /// Its name in hex.
+    pub id: String,
+    /// What clients call it.
+    pub name: &'static str,
+    /// Length of both buffers in bytes.
+    pub length: usize,
+}
+
+/// Reads the containers.
+pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> CommonAccessEntry {
+    let mut person = Vec::new();
+    for (id, record) in &contents.containers {
+        match elements(record) {
+            Some(elements) if *id == ObjectId::PERSON => person = elements,
+            Some(_) => {}
+            None => problems.push(Problem {
+                tag: Tag(u32::from(id.get())),
+                object: name(*id),
+                problem: "the T and V buffers of this CAC container do not fit together".to_owned(),
+            }),
+        }
+    }
+    let value = |tag| person.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value);
+    CommonAccessEntry {
+        piv_authentication: if contents.piv_authentication_hidden {
+            PivAuthentication::Hidden
+        } else {
+            PivAuthentication::Active
+        },
+        edipi: value(0x17).map(|edipi| String::from_utf8_lossy(edipi).into_owned()),
+        issued: value(0x62).and_then(Date::from_compact),
+        expires: value(0x63).and_then(Date::from_compact),
+        containers: contents
+            .containers
+            .iter()
+            .map(|(id, record)| ContainerEntry {
+                id: format!("{:04X}", id.get()),
+                name: name(*id),
+                length: record.len(),
+            })
+            .collect(),
+    }
+}
+
+fn name(id: ObjectId) -> &'static str {
+    cac::CONTAINERS.iter().find(|container| container.id == id).map_or("", |container| container.name)
+}
+
+/// Tags with values; `None` if the buffers do not fit together.
+pub(crate) fn elements(record: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    let (tags, values) = cac::split(record)?;
+    // Each begins with its length.
+    let (mut tags, mut values) = (tags.get(2..)?, values.get(2..)?);
+    let mut elements = Vec::new();
+    while !tags.is_empty() {
+        let (header, rest) = Header::split(tags, Order::Little).ok()?;
+        let (value, others) = values.split_at_checked(usize::from(header.length))?;
+        elements.push((header.tag, value));
+        (tags, values) = (rest, others);
+    }
+    values.is_empty().then_some(elements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_whose_buffers_do_not_fit_are_a_problem() {
+        let good = [0x02, 0x00, 0x17, 0x02, 0x02, 0x00, b'1', b'2'];
+        assert_eq!(elements(&good), Some(vec![(0x17, &b"12"[..])]));
+        let mut short = good;
+        short[3] = 0x01;
+        let mut long = good;
+        long[3] = 0x03;
+        for bad in [short, long] {
+            let contents = CacContents {
+                containers: vec![(ObjectId::PERSON, bad.to_vec())],
+                piv_authentication_hidden: true,
+            };
+            let mut problems = Vec::new();
+            let entry = read(&contents, &mut problems);
+            assert_eq!((entry.edipi, problems.len()), (None, 1));
+            assert_eq!(entry.piv_authentication, PivAuthentication::Hidden);
+        }
+    }
+}
