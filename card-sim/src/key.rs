@@ -468,7 +468,7 @@ pub fn load_attributes(
     store: &impl Store,
     reference: KeyReference,
 ) -> Result<Option<Attributes>, StoreError> {
-    let Some(record) = KeyRecord::load(store, reference)? else { return Ok(None) };
+    let Some(record) = KeyRecord::load(store, Record::Key(reference))? else { return Ok(None) };
     let attributes = record.split().and_then(|(algorithm, origin, _)| {
         let policy = Policy::from_bits(*record.bytes().get(1)?)?;
         Some(Attributes { algorithm, origin, policy })

@@ -177,9 +177,6 @@ const NIST_CHOICES: Choices = Choices {
     antenna: Antenna::Restricted,
 };
 
-/// The profiles that are PIV cards and nothing else.
-const PIV_CARDS: [&Profile; 2] = [&PIV, &NIST_SD33];
-
 /// Every profile.
 pub static ALL: &[&Profile] = &[
     &PIV,

@@ -30,6 +30,7 @@ fn card() -> TestCard {
         puk: ReferenceData { value: PUK, tries: 3 },
         global_pin: None,
         fingers: &[],
+        serial_number: None,
         card_verifiable_certificate: None,
         management_key: &SymmetricKey::new(SymmetricAlgorithm::Aes192, &MANAGEMENT_KEY).unwrap(),
         keys: &[],

@@ -189,6 +189,7 @@ impl<'a> From<&'a FreshYubiKey> for Personal<'a> {
             global_pin: None,
             fingers: &[],
             card_verifiable_certificate: None,
+            cac: None,
         }
     }
 }

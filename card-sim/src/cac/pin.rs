@@ -40,5 +40,5 @@ pub(super) fn change<P: Platform>(
 fn as_piv<P: Platform>(context: &mut Context<'_, P>, command: &Command<'_>) -> Result<(), Refusal> {
     let mut command = *command;
     (command.p1, command.p2) = (0x00, Reference::PivPin.to_byte());
-    piv::run(context, &piv::Command::try_from(&command)?)
+    piv::run(context, &command)
 }

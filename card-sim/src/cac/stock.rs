@@ -4,7 +4,10 @@ use apdu::Status;
 
 use crate::{
     key::AsymmetricAlgorithm,
-    profile::{Choices, EmptyContainer, MalformedReference, Profile},
+    profile::{
+        Antenna, Choices, EmptyContainer, MalformedReference, Profile, ReferenceFormat, Reselection,
+        SelectAnswer,
+    },
 };
 
 /// What a stock with this face is like.
@@ -38,6 +41,10 @@ const CHOICES: Choices = Choices {
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::ReferenceNotFound,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
+    select_answer: SelectAnswer::Full,
+    reselection: Reselection::Keeps,
+    reference_format: ReferenceFormat::Digits,
+    antenna: Antenna::Restricted,
 };
 
 /// What a reader makes up for a card without historical bytes of its own at the antenna.
@@ -61,6 +68,7 @@ const fn stock(
         default_tries: 3,
         tries_kept_for_contact: 1,
         choices: CHOICES,
+        yubico: None,
         cac: Some(cac),
     }
 }

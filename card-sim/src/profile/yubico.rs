@@ -148,6 +148,8 @@ const fn stock(
         tries_kept_for_contact: 0,
         choices: CHOICES,
         yubico: Some(yubico),
+        #[cfg(feature = "cac")]
+        cac: None,
     }
 }
 

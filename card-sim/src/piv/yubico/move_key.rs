@@ -19,7 +19,7 @@ pub(super) fn run<P: Platform>(
         return Err(rules::ADMINISTRATOR.refuse());
     }
     let store = &mut context.platform.store;
-    let record = KeyRecord::load(store, from)?.ok_or(rules::NO_KEY.refuse())?;
+    let record = KeyRecord::load(store, Record::Key(from))?.ok_or(rules::NO_KEY.refuse())?;
     // What is the default here may be another one there.
     let policy = key::load_attributes(store, from)?.map_or_else(Policy::default, |found| found.policy);
     let record = record.with_policy(policy.for_key(from));

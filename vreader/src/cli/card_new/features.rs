@@ -69,7 +69,7 @@ impl FeatureOptions {
         let Self { algorithm, sm, global_pin, occ, retired, retired_off_card, compress_certificates, .. } =
             self;
         // The others need one of these.
-        *algorithm == AsymmetricAlgorithm::EccP256
+        algorithm.is_none()
             && sm.is_none()
             && global_pin.is_none()
             && !(*occ || *compress_certificates)
