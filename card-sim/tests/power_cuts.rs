@@ -417,3 +417,36 @@ fn a_facial_image_is_there_or_not_there() {
     };
     println!("{} in {}", cut_everywhere(&case, &start), case.name);
 }
+
+/// A YubiKey with keys and objects, of which PIN and PUK have so many tries left.
+fn yubikey(name: &'static str, tries: u8) -> Start {
+    let mut store = open_in_memory(&fresh().image);
+    let profile = Update::Write(Record::Profile, b"yubikey5");
+    let tries = [tries];
+    let counter = |reference| Update::Write(Record::RetryCounter(reference), &tries);
+    store.commit(&[profile, counter(Reference::PivPin), counter(Reference::Puk)]).unwrap();
+    Start { name, image: store.image().unwrap().to_vec() }
+}
+
+#[test]
+fn yubicos_commands_are_done_or_not_done() {
+    let states: States = |old, after| {
+        assert_ne!(old, after);
+        vec![old.clone(), after.clone()]
+    };
+    let management_key = [&[0x00, 0xFF, 0xFF, 0xFE, 0x13, 0x08, 0x9B, 0x10][..], &[0x5A; 16]].concat();
+    let import = [&[0x00, 0xFE, 0x11, 0x9A, 0x25, 0x06, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x01]].concat();
+    let issuer = |name, command| Case { name, administrator: true, commands: vec![command], states };
+    let cases = [
+        issuer("SET MANAGEMENT KEY", management_key),
+        issuer("IMPORT ASYMMETRIC KEY", import),
+        issuer("MOVE KEY", vec![0x00, 0xF6, 0x83, 0x9C]),
+        issuer("DELETE KEY", vec![0x00, 0xF6, 0xFF, 0x9C]),
+        Case { administrator: false, ..issuer("RESET", vec![0x00, 0xFB, 0x00, 0x00]) },
+    ];
+    for (start, cases) in [(yubikey("a YubiKey", 3), &cases[..4]), (yubikey("blocked", 0), &cases[4..])] {
+        for case in cases {
+            println!("{} in {}", cut_everywhere(case, &start), case.name);
+        }
+    }
+}
