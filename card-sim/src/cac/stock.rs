@@ -97,6 +97,60 @@ static OBERTHUR_V55: Profile = stock(
     &DUAL,
 );
 
+/// Gemalto's card of about 2020.
+static GEMALTO_V21: Profile = stock(
+    "cac-gemalto-v21",
+    "Common Access Card: Gemalto TOP DL V2.1 144K, CAC applets and PIV",
+    // T=0.
+    &[
+        0x3B, 0x7D, 0x96, 0x00, 0x00, 0x80, 0x31, 0x80, 0x65, 0xB0, 0x75, 0x49, 0x17, 0x0F, 0x83, 0x00, 0x90,
+        0x00,
+    ],
+    &DUAL,
+);
+
+/// An older card of Gemalto's.
+static GEMALTO_GCX4_72: Profile = stock(
+    "cac-gemalto-gcx4-72",
+    "Common Access Card: Gemalto GCX4 72K DI, CAC applets and PIV",
+    // T=0.
+    &[
+        0x3B, 0x7D, 0x96, 0x00, 0x00, 0x80, 0x31, 0x80, 0x65, 0xB0, 0x83, 0x11, 0x13, 0xAC, 0x83, 0x00, 0x90,
+        0x00,
+    ],
+    &DUAL,
+);
+
+/// An older card of Oberthur's.
+static OBERTHUR_V52: Profile = stock(
+    "cac-oberthur-v52",
+    "Common Access Card: Oberthur Cosmo v5.2D, CAC applets and PIV",
+    // T=0.
+    &[
+        0x3B, 0xDB, 0x96, 0x00, 0x80, 0x1F, 0x03, 0x00, 0x31, 0xC0, 0x64, 0x77, 0xE3, 0x03, 0x00, 0x82, 0x90,
+        0x00, 0xC1,
+    ],
+    &DUAL,
+);
+
+/// Giesecke & Devrient's card of about 2019.
+static GD_SCE7: Profile = stock(
+    "cac-gd-sce7",
+    "Common Access Card: Giesecke & Devrient SCE7, CAC applets and PIV",
+    // T=0.
+    &[0x3B, 0xF9, 0x18, 0x00, 0x00, 0x00, 0x53, 0x43, 0x45, 0x37, 0x20, 0x03, 0x00, 0x20, 0x46],
+    &DUAL,
+);
+
+/// IDEMIA's card.
+static IDEMIA_V8: Profile = stock(
+    "cac-idemia-v8",
+    "Common Access Card: IDEMIA Cosmo v8, CAC applets and PIV",
+    // T=0.
+    &[0x3B, 0xD8, 0x18, 0x00, 0x80, 0x1F, 0x07, 0x80, 0x31, 0xC1, 0x64, 0x08, 0x06, 0x92, 0x0F, 0xDF],
+    &DUAL,
+);
+
 /// A card from before PIV.
 static CAC: Profile = stock(
     "cac-only",
@@ -107,4 +161,13 @@ static CAC: Profile = stock(
 );
 
 /// Every profile with this face.
-pub const PROFILES: [&Profile; 3] = [&GEMALTO_GX4_144, &OBERTHUR_V55, &CAC];
+pub const PROFILES: [&Profile; 8] = [
+    &GEMALTO_GX4_144,
+    &OBERTHUR_V55,
+    &GEMALTO_V21,
+    &GEMALTO_GCX4_72,
+    &OBERTHUR_V52,
+    &GD_SCE7,
+    &IDEMIA_V8,
+    &CAC,
+];

@@ -18,7 +18,17 @@ const LABELS: [&str; 3] =
     ["CAC ID Certificate", "CAC Email Signature Certificate", "CAC Email Encryption Certificate"];
 
 const GEMALTO: &str = "cac-gemalto-gx4-144";
-const PROFILES: [&str; 3] = [GEMALTO, "cac-oberthur-v55", "cac-only"];
+/// Every stock with CAC applets.
+const PROFILES: [&str; 8] = [
+    GEMALTO,
+    "cac-oberthur-v55",
+    "cac-gemalto-v21",
+    "cac-gemalto-gcx4-72",
+    "cac-oberthur-v52",
+    "cac-gd-sce7",
+    "cac-idemia-v8",
+    "cac-only",
+];
 
 const COOLKEY: &str = "/usr/lib/pkcs11/libcoolkeypk11.so";
 
