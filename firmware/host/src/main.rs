@@ -95,7 +95,10 @@ impl Results {
             "  {} scenarios, {} commands answered as on the host",
             scenarios.scenarios, scenarios.exchanges
         );
-        println!("  not the {} files about the CAC applets: no chip has them", scenarios.of_cac_applets);
+        println!(
+            "  not the {} files about CAC applets and Yubico's commands: no chip has them",
+            scenarios.of_other_cards
+        );
         for group in chip.left_out {
             println!("  not \"{}\": {}", group.scenarios.join("\", \""), group.because);
         }

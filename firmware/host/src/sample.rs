@@ -37,7 +37,6 @@ impl Default for Sample {
     fn default() -> Self {
         Self {
             pin: PIN,
-            serial_number: None,
             management_key: management_key(SymmetricAlgorithm::Aes192, 0),
             keys: Vec::new(),
             certificate: None,
@@ -66,6 +65,7 @@ impl Sample {
             global_pin: None,
             fingers: &[],
             card_verifiable_certificate: self.certificate.as_deref(),
+            serial_number: None,
             management_key: &self.management_key,
             keys: &keys,
             objects: &objects,

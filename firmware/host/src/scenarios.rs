@@ -1,11 +1,7 @@
 //! The scenarios of `vectors`, on a board and on the host at once: each answer is what the scenario says, and byte for byte what
 //! the host's card says.
 
-use std::{
-    cell::RefCell,
-    path::{Path, PathBuf},
-    rc::Rc,
-};
+use std::{cell::RefCell, path::Path, rc::Rc};
 
 use vectors::{
     files,
