@@ -37,7 +37,6 @@ impl Default for Sample {
     fn default() -> Self {
         Self {
             pin: PIN,
-            serial_number: None,
             management_key: management_key(SymmetricAlgorithm::Aes192, 0),
             keys: Vec::new(),
             certificate: None,
@@ -60,6 +59,7 @@ impl Sample {
             .map(|row| (row.tag, &contents[..usize::from(row.minimum_capacity)]))
             .collect();
         let card = Personalisation {
+            serial_number: None,
             profile: &profile::PIV,
             pin: ReferenceData { value: &self.pin, tries: 3 },
             puk: ReferenceData { value: &PUK, tries: 3 },
