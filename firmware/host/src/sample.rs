@@ -59,6 +59,7 @@ impl Sample {
             .map(|row| (row.tag, &contents[..usize::from(row.minimum_capacity)]))
             .collect();
         let card = Personalisation {
+            serial_number: None,
             profile: &profile::PIV,
             pin: ReferenceData { value: &self.pin, tries: 3 },
             puk: ReferenceData { value: &PUK, tries: 3 },
