@@ -66,7 +66,6 @@ impl Sample {
             global_pin: None,
             fingers: &[],
             card_verifiable_certificate: self.certificate.as_deref(),
-            serial_number: None,
             management_key: &self.management_key,
             keys: &keys,
             objects: &objects,
