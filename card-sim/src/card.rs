@@ -120,7 +120,7 @@ impl Volatile {
 }
 
 impl<P: Platform> Card<P> {
-    /// The card that the platform's store holds, without power.
+    /// The card that the platform's store holds, without power. Its stock is the built-in one that the store names.
     pub fn new(mut platform: P) -> Result<Self, OpenError> {
         let mut name = Vec::<u8, 32>::new();
         let found = platform.parts().store.read(Record::Profile, &mut name).map_err(OpenError::Store)?;
@@ -129,6 +129,11 @@ impl<P: Platform> Card<P> {
         }
         let name = core::str::from_utf8(&name).map_err(|_| OpenError::UnknownProfile)?;
         let profile = Profile::find(name).ok_or(OpenError::UnknownProfile)?;
+        Self::of_stock(platform, profile)
+    }
+
+    /// The same for a platform that knows the stock: one that may be described elsewhere.
+    pub fn of_stock(mut platform: P, profile: &'static Profile) -> Result<Self, OpenError> {
         let secure_messaging = cipher_suite(&platform.parts().store).map_err(OpenError::Store)?;
         let volatile = Volatile::default();
         Ok(Self { platform, profile, secure_messaging, powered: false, volatile, refusal: None })

@@ -22,6 +22,7 @@ use crate::{
     issue::{CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
     reader::{InsertedCard, Interface},
+    stock,
 };
 
 /// The host's platform: a generator, a store in memory or in a file, the host's cryptography.
@@ -227,7 +228,9 @@ fn personalise(
             piv_authentication_hidden: cac.piv_authentication_hidden,
         }),
     };
-    contents.write(store).map_err(EmulatedError::Personalise)
+    contents.write(store).map_err(EmulatedError::Personalise)?;
+    stock::describe(profile, store)
+        .map_err(|error| EmulatedError::Personalise(PersonaliseError::Store(error)))
 }
 
 /// A card of this project.
@@ -281,7 +284,13 @@ impl EmulatedCard {
 
     fn on(store: CardStore) -> Result<Self, EmulatedError> {
         let platform = Parts { rng: random::from_system()?, store, crypto: DefaultCrypto::default() };
-        Ok(Self { card: Box::new(Card::new(platform).map_err(EmulatedError::Open)?), mute: false })
+        let profile = stock::of_card(&platform.store).map_err(EmulatedError::Memory)?;
+        let card = match profile {
+            Some(profile) => Card::of_stock(platform, profile),
+            // It says what is wrong.
+            None => Card::new(platform),
+        };
+        Ok(Self { card: Box::new(card.map_err(EmulatedError::Open)?), mute: false })
     }
 
     /// Makes everything that the card draws at random repeatable.
@@ -297,9 +306,7 @@ impl EmulatedCard {
 
     /// The card stock of the card in a card file, which another process may be using; `None` if this version does not know it.
     pub fn profile_of(path: &Path) -> Result<Option<&'static Profile>, EmulatedError> {
-        let mut name = heapless::Vec::<u8, 32>::new();
-        FileStore::peek(path)?.read(Record::Profile, &mut name).map_err(EmulatedError::Memory)?;
-        Ok(str::from_utf8(&name).ok().and_then(Profile::find))
+        stock::of_card(&FileStore::peek(path)?).map_err(EmulatedError::Memory)
     }
 
     /// What is on the card in a card file, which another process may be using.

@@ -17,6 +17,7 @@ pub mod random;
 pub mod reader;
 pub mod run;
 pub mod sm;
+pub mod stock;
 pub mod trace;
 
 pub use run::World;

@@ -276,3 +276,32 @@ fn the_demo_runs_to_its_end_and_repeats_with_a_seed() {
     assert_eq!(first, done(&folder, &["demo", "--seed", "3"]));
     assert_ne!(first, done(&folder, &["demo"]));
 }
+
+#[test]
+fn stocks_are_listed_and_described_ones_are_made() {
+    let folder = folder();
+    let list = json(&done(&folder, &["card", "new", "--list", "--json"]));
+    let entries = list.as_array().expect("a list");
+    for (name, protocol) in [("piv", "T=1"), ("yubikey5", "T=1"), ("cac-gemalto-gx4-144", "T=0")] {
+        let entry = entries.iter().find(|entry| entry["name"] == name).expect(name);
+        assert_eq!(entry["protocols"][0], protocol, "{entry}");
+        let page =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(entry["page"].as_str().expect("a page"));
+        assert!(page.is_file(), "{}", page.display());
+    }
+    assert!(done(&folder, &["card", "new", "--list"]).contains("yubikey5: YubiKey 5"));
+
+    let stock =
+        "name = \"agency\"\nlike = \"piv\"\natr = \"3B80800101\"\nlabel = \"Agency\"\ndefault_tries = 7\n";
+    fs::write(folder.path().join("agency.toml"), stock).expect("a file");
+    done(&folder, &["card", "new", "a.card", "--seed", "1", "--profile", "agency.toml"]);
+    // The card has its stock with it.
+    fs::remove_file(folder.path().join("agency.toml")).expect("it was there");
+    let shown = json(&done(&folder, &["card", "show", "a.card", "--json"]));
+    assert_eq!((&shown["profile"], &shown["label"]), (&"agency".into(), &"Agency".into()));
+    assert_eq!(shown["pin"]["tries_left"], 7);
+    let selected = done(&folder, &["apdu", "--card", "a.card", "00A4040005A00000030800"]);
+    assert!(selected.contains(&hex::encode_upper("Agency")), "{selected}");
+    let error = fails(&folder, 2, &["card", "new", "b.card", "--profile", "agency.toml"]);
+    assert!(error.contains("cannot read it"), "{error}");
+}

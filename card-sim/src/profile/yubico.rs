@@ -2,6 +2,8 @@
 //!
 //! Follows Yubico's documentation of its PIV commands and the checks of its programs `ykman` and `yubico-piv-tool`.
 
+use core::fmt;
+
 use apdu::Status;
 
 use super::{
@@ -23,7 +25,7 @@ pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
     [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// Yubico's dialect of PIV.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Yubico {
     /// The firmware's version, which GET VERSION answers.
     pub version: Version,
@@ -47,6 +49,13 @@ impl Version {
     }
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { major, minor, patch } = self;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
 /// What came with a version of the firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
@@ -65,6 +74,28 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Every one, in the order of their appearance.
+    pub const ALL: [Self; 6] = [
+        Self::Attestation,
+        Self::SerialNumber,
+        Self::Metadata,
+        Self::AesManagementKey,
+        Self::MoveKey,
+        Self::AesDefault,
+    ];
+
+    /// What people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attestation => "attestation",
+            Self::SerialNumber => "serial number",
+            Self::Metadata => "metadata",
+            Self::AesManagementKey => "AES management keys",
+            Self::MoveKey => "moving and deleting keys",
+            Self::AesDefault => "AES-192 from the factory",
+        }
+    }
+
     /// The first version that has it.
     pub const fn since(self) -> Version {
         match self {

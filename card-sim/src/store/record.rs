@@ -18,6 +18,8 @@ pub enum Record {
     Profile,
     /// The card-verifiable certificate of the key for secure messaging, with its tag.
     CardVerifiableCertificate,
+    /// What the card's stock is like, if it is none of those that are built in: text that only the host reads.
+    Stock,
     /// The serial number that Yubico's GET SERIAL answers, four bytes.
     SerialNumber,
     /// The key of the CAC ID certificate, in the form of the other keys.
@@ -48,6 +50,7 @@ mod base {
     pub(super) const CAC_IDENTITY_KEY: u16 = 0x004;
     #[cfg(feature = "cac")]
     pub(super) const PIV_AUTHENTICATION_HIDDEN: u16 = 0x005;
+    pub(super) const STOCK: u16 = 0x006;
     pub(super) const OBJECT: u16 = 0x100;
     pub(super) const KEY: u16 = 0x300;
     pub(super) const REFERENCE_DATA: u16 = 0x400;
@@ -63,6 +66,7 @@ impl Record {
             Self::Profile => base::PROFILE,
             Self::CardVerifiableCertificate => base::CARD_VERIFIABLE_CERTIFICATE,
             Self::SerialNumber => base::SERIAL_NUMBER,
+            Self::Stock => base::STOCK,
             #[cfg(feature = "cac")]
             Self::CacIdentityKey => base::CAC_IDENTITY_KEY,
             #[cfg(feature = "cac")]
@@ -82,6 +86,7 @@ impl Record {
         let record = match number & 0xF00 {
             0 if number == base::CARD_VERIFIABLE_CERTIFICATE => Self::CardVerifiableCertificate,
             0 if number == base::SERIAL_NUMBER => Self::SerialNumber,
+            0 if number == base::STOCK => Self::Stock,
             #[cfg(feature = "cac")]
             0 if number == base::CAC_IDENTITY_KEY => Self::CacIdentityKey,
             #[cfg(feature = "cac")]
@@ -121,8 +126,12 @@ mod tests {
 
     #[test]
     fn numbers_are_distinct_and_small() {
-        let mut records: Vec<Record> =
-            std::vec![Record::Profile, Record::CardVerifiableCertificate, Record::SerialNumber];
+        let mut records: Vec<Record> = std::vec![
+            Record::Profile,
+            Record::CardVerifiableCertificate,
+            Record::SerialNumber,
+            Record::Stock
+        ];
         records.push(Record::Key(KeyReference::SecureMessaging));
         records.extend(Container::all().map(|container| Record::Object(container.tag)));
         records.extend(KeyReference::ASYMMETRIC.map(Record::Key));

@@ -1,14 +1,22 @@
 //! What the options that name profiles and algorithms take.
 
+use std::path::Path;
+
 use card_sim::{
     key::{AsymmetricAlgorithm, SymmetricAlgorithm},
     profile::{self, Profile},
     sm::CipherSuite,
 };
-use vreader::issue::{Finger, VirtualContact};
+use vreader::{
+    issue::{Finger, VirtualContact},
+    stock,
+};
 
 /// `--profile`
 pub(super) fn parse_profile(text: &str) -> Result<&'static Profile, String> {
+    if let Some(described) = stock::from_file(Path::new(text)) {
+        return described;
+    }
     Profile::find(text).ok_or_else(|| {
         let names: Vec<_> = profile::ALL.iter().map(|profile| profile.name).collect();
         format!("there is no such profile; there is {}", names.join(", "))

@@ -9,6 +9,7 @@ use card_sim::{
 use vreader::{
     image::{FlashSize, ImageError},
     issue::{DEFAULT_MANAGEMENT_KEY, DEFAULT_PIN, DEFAULT_PUK},
+    stock::symmetric_name,
 };
 use zeroize::Zeroizing;
 
@@ -20,8 +21,8 @@ use super::{
 /// What a new card is made of, and its secrets.
 #[derive(clap::Args)]
 pub(super) struct Stock {
-    /// Card stock
-    #[arg(long, default_value = "piv", value_parser = parse_profile)]
+    /// Card stock: a name (`vreader card new --list` shows them), or a file ending in .toml that describes one
+    #[arg(long, value_name = "STOCK", default_value = "piv", value_parser = parse_profile)]
     pub(super) profile: &'static Profile,
     /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
     #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
@@ -86,12 +87,7 @@ impl Stock {
 
     /// Name of the card management key's algorithm.
     pub(super) fn management_algorithm(&self) -> &'static str {
-        match self.chosen_management_algorithm() {
-            SymmetricAlgorithm::TripleDes => "3DES",
-            SymmetricAlgorithm::Aes128 => "AES-128",
-            SymmetricAlgorithm::Aes192 => "AES-192",
-            SymmetricAlgorithm::Aes256 => "AES-256",
-        }
+        symmetric_name(self.chosen_management_algorithm())
     }
 
     /// A line that says the secrets, as far as they are those of every sample card.

@@ -94,7 +94,8 @@ impl Secrets {
                 | Record::Object(_)
                 | Record::PivAuthenticationHidden
                 | Record::CacContainer(_)
-                | Record::RetryCounter(_) => continue,
+                | Record::RetryCounter(_)
+                | Record::Stock => continue,
             };
             let Some(bytes) = read(*record) else { continue };
             let bytes = without_padding(secret, bytes.get(header..).unwrap_or_default());

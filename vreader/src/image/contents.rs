@@ -7,12 +7,14 @@ use card_sim::{
     crypto::Crypto,
     key::{self, KeyReference, RetiredNumber},
     object::Container,
-    profile::Profile,
     reference::{self, Reference},
     store::{Record, Store, StoreError},
 };
 
-use crate::inspect::{CacContents, Contents, Counter, Slot};
+use crate::{
+    inspect::{CacContents, Contents, Counter, Slot},
+    stock,
+};
 
 /// Longest object that is read, in bytes.
 const MAX_OBJECT: usize = 64 * 1024;
@@ -20,7 +22,7 @@ const MAX_OBJECT: usize = 64 * 1024;
 /// Reads everything that is no secret. Private keys are read for their public halves only.
 pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents, StoreError> {
     let profile = String::from_utf8_lossy(&read(store, Record::Profile)?.unwrap_or_default()).into_owned();
-    let label = Profile::find(&profile).map(|profile| profile.label.to_owned()).unwrap_or_default();
+    let label = stock::of_card(store)?.map(|profile| profile.label.to_owned()).unwrap_or_default();
     let mut objects = BTreeMap::new();
     for container in Container::all() {
         if let Some(object) = read(store, Record::Object(container.tag))? {

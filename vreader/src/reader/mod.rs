@@ -24,7 +24,7 @@
 //! | a card that gives no answer | keeps its power, and every command fails until a reset | loses its power: W_RESET_CARD, and the next Connect wakes it |
 //! | changes of sharing | told at the next poll, after 400 ms | told at once |
 
-mod atr;
+pub(crate) mod atr;
 mod attribute;
 mod card;
 mod code;

@@ -1,7 +1,7 @@
 //! Where cards come from: a card file, or a profile, of which a new card is made.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -12,6 +12,7 @@ use crate::{
     crypto::DefaultCrypto,
     emulated::{EmulatedCard, EmulatedError},
     issue::{IssueError, Request, issue, yubikey::FreshYubiKey},
+    stock,
 };
 
 /// New cards that are kept for the next time, of one profile. More than a world usually has.
@@ -39,12 +40,19 @@ pub enum CardError {
 }
 
 impl CardSource {
-    /// The name of a profile, otherwise a file. A file with the name of a profile is `./piv`.
+    /// The name of a profile, a file ending in `.toml` that describes one, otherwise a card file. A file with the name of a
+    /// profile is `./piv`.
     ///
     /// # Errors
-    /// For an empty name, a sentence.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() { Err("name a card file or a profile") } else { Ok(Self::named(text)) }
+    /// For an empty name or a wrong description, a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("name a card file or a profile".into());
+        }
+        match stock::from_file(Path::new(text)) {
+            Some(described) => Ok(Self::Profile(described?)),
+            None => Ok(Self::named(text)),
+        }
     }
 
     /// The same for a name that is known not to be empty.
@@ -99,7 +107,7 @@ impl Shelf {
         let seed = self.seed.map(|seed| seed.wrapping_add(number));
         let make = || source.open(seed);
         let mut card = match source {
-            CardSource::Profile(profile) if number < KEPT_CARDS => {
+            CardSource::Profile(profile) if number < KEPT_CARDS && stock::is_built_in(profile) => {
                 let kind = if seed.is_some() { "seeded-" } else { "" };
                 ready_card(&format!("{}-{kind}{number}", profile.name), seed, make)?
             }

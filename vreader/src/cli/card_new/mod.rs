@@ -2,6 +2,7 @@
 
 mod export;
 mod features;
+mod list;
 mod report;
 mod yubikey;
 
@@ -24,10 +25,15 @@ use super::{
 /// Makes a sample person, a small test PKI, keys, certificates and signed data objects, and puts them on a new card.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vreader card new my.card\n  \
-    vreader card new ci.card --seed 7 --algorithm rsa2048 --holder 'Sam Sample' --export-ca pki/")]
+    vreader card new ci.card --seed 7 --algorithm rsa2048 --holder 'Sam Sample' --export-ca pki/\n  \
+    vreader card new --list")]
 pub(super) struct Arguments {
     /// The card file to make; an existing file is never replaced
-    file: PathBuf,
+    #[arg(required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// Show the card stocks, and what each can do; makes no card
+    #[arg(long, conflicts_with = "file")]
+    list: bool,
     /// The same seed and options give the same card, byte for byte
     #[arg(long)]
     seed: Option<u64>,
@@ -68,10 +74,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    // There is a file or `--list`: the parser makes sure of it.
+    let Some(file) = &arguments.file else { return list::run(arguments.json) };
     let stock = &arguments.stock;
-    refuse_existing(&arguments.file)?;
+    refuse_existing(file)?;
     if let (Some(yubico), None, false) = (stock.profile.yubico, &arguments.like, arguments.identity) {
-        return yubikey::run(arguments, yubico);
+        return yubikey::run(arguments, file, yubico);
     }
     let likeness = arguments.like.as_deref().and_then(Likeness::find);
     let chosen = likeness.map_or_else(|| arguments.features.request(stock.profile), Likeness::request);
@@ -102,7 +110,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         issued.objects.extend(fresh.objects);
     }
     let personal = Personal { serial_number, ..Personal::from(&issued) };
-    EmulatedCard::create(&arguments.file, stock.flash_size, profile, stock.tries(), personal)?;
+    EmulatedCard::create(file, stock.flash_size, profile, stock.tries(), personal)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {
         exported.extend(export::authorities(&issued, folder)?);
@@ -111,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some((folder, off_card)) = arguments.export_off_card.as_ref().zip(off_card) {
         exported.push(export::off_card_certificates(off_card, folder)?);
     }
-    report::report(arguments, profile, &request, &issued, exported)
+    report::report(arguments, file, profile, &request, &issued, exported)
 }
 
 /// The CAC side with what the command line says of it.

@@ -39,6 +39,7 @@ struct Made<'a> {
 /// Prints what was made.
 pub(super) fn report(
     arguments: &Arguments,
+    file: &Path,
     profile: &Profile,
     request: &Request,
     issued: &IssuedCard,
@@ -46,7 +47,7 @@ pub(super) fn report(
 ) -> Outcome {
     let features = &request.features;
     let made = Made {
-        file: &arguments.file,
+        file,
         profile: profile.name,
         holder: &issued.person.name,
         algorithm: issue::algorithm_name(request.algorithm),

@@ -22,8 +22,8 @@ struct Made<'a> {
 }
 
 /// Makes a card without keys, certificates and data objects.
-pub(super) fn run(arguments: &Arguments, yubico: &Yubico) -> Outcome {
-    let Arguments { file, stock, .. } = arguments;
+pub(super) fn run(arguments: &Arguments, file: &Path, yubico: &Yubico) -> Outcome {
+    let stock = &arguments.stock;
     if !says_nothing_of_a_person(arguments) {
         return Err(Failure(
             "a YubiKey comes empty, without a person; add --identity to put one on it, with what the other options say"
