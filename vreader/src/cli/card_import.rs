@@ -72,13 +72,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     refuse_existing(file)?;
     let secrets = Secrets {
         password: &arguments.password,
-        pin: &stock.pin,
-        puk: &stock.puk,
+        pin: &stock.secrets.pin,
+        puk: &stock.secrets.puk,
         global_pin: &arguments.global_pin_value,
         management_key: stock.management_key()?,
     };
     let card = import::import(folder, secrets, &mut DefaultCrypto::default())?;
-    EmulatedCard::create(file, stock.flash_size, stock.profile, stock.tries(), &card)?;
+    EmulatedCard::create(file, stock.secrets.flash_size, stock.profile, stock.tries(), &card)?;
     if arguments.json { print_json(&made(arguments, &card)) } else { print(&in_words(arguments, &card)) }
 }
 

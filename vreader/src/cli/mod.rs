@@ -5,6 +5,7 @@
 
 mod apdu;
 mod card_check;
+mod card_clone;
 mod card_import;
 mod card_new;
 mod card_show;
@@ -104,6 +105,8 @@ enum CardCommand {
     New(Box<card_new::Arguments>),
     /// Make a card file from the folder of a test card
     Import(Box<card_import::Arguments>),
+    /// Make a card that looks like the one in a reader, with keys of its own
+    Clone(Box<card_clone::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
     /// Check whether a card is what the standard's conformance tests ask for
@@ -117,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Card(CardCommand::New(arguments)) => card_new::run(&arguments),
         Command::Card(CardCommand::Import(arguments)) => card_import::run(&arguments),
+        Command::Card(CardCommand::Clone(arguments)) => card_clone::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
         Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),

@@ -24,6 +24,13 @@ pub(super) struct Stock {
     /// Card stock: a name (`vreader card new --list` shows them), or a file ending in .toml that describes one
     #[arg(long, value_name = "STOCK", default_value = "piv", value_parser = parse_profile)]
     pub(super) profile: &'static Profile,
+    #[command(flatten)]
+    pub(super) secrets: Secrets,
+}
+
+/// The memory of a new card, and its secrets.
+#[derive(clap::Args)]
+pub(super) struct Secrets {
     /// Size of the card's flash in KiB, 12 to 256 in steps of 4: the size of the file
     #[arg(long, value_name = "KIB", default_value_t = FlashSize::DEFAULT)]
     pub(super) flash_size: FlashSize,
@@ -55,18 +62,40 @@ pub(super) fn refuse_existing(file: &Path) -> Outcome {
 impl Stock {
     /// Tries of PIN and PUK.
     pub(super) fn tries(&self) -> u8 {
-        self.tries.unwrap_or(self.profile.default_tries)
-    }
-
-    fn chosen_management_algorithm(&self) -> SymmetricAlgorithm {
-        let of_the_stock =
-            || self.profile.yubico.map_or(SymmetricAlgorithm::Aes192, Yubico::default_management_algorithm);
-        self.management_algorithm.unwrap_or_else(of_the_stock)
+        self.secrets.tries(self.profile)
     }
 
     /// The key that was given, or as many bytes of the sample key as the algorithm takes.
     pub(super) fn management_key(&self) -> Result<SymmetricKey, Failure> {
-        let algorithm = self.chosen_management_algorithm();
+        self.secrets.management_key(self.profile)
+    }
+
+    /// Name of the card management key's algorithm.
+    pub(super) fn management_algorithm(&self) -> &'static str {
+        self.secrets.management_algorithm(self.profile)
+    }
+
+    /// A line that says the secrets, as far as they are those of every sample card.
+    pub(super) fn secrets_in_words(&self, text: &mut String) {
+        self.secrets.in_words(self.profile, text);
+    }
+}
+
+impl Secrets {
+    /// Tries of PIN and PUK on a card of this stock.
+    pub(super) fn tries(&self, profile: &Profile) -> u8 {
+        self.tries.unwrap_or(profile.default_tries)
+    }
+
+    fn chosen_management_algorithm(&self, profile: &Profile) -> SymmetricAlgorithm {
+        let of_the_stock =
+            || profile.yubico.map_or(SymmetricAlgorithm::Aes192, Yubico::default_management_algorithm);
+        self.management_algorithm.unwrap_or_else(of_the_stock)
+    }
+
+    /// The key that was given, or as many bytes of the sample key as the algorithm takes.
+    pub(super) fn management_key(&self, profile: &Profile) -> Result<SymmetricKey, Failure> {
+        let algorithm = self.chosen_management_algorithm(profile);
         let length = algorithm.key_length();
         let bytes = match &self.management_key {
             Some(text) => Zeroizing::new(hex::decode(text).map_err(|error| {
@@ -86,12 +115,12 @@ impl Stock {
     }
 
     /// Name of the card management key's algorithm.
-    pub(super) fn management_algorithm(&self) -> &'static str {
-        symmetric_name(self.chosen_management_algorithm())
+    pub(super) fn management_algorithm(&self, profile: &Profile) -> &'static str {
+        symmetric_name(self.chosen_management_algorithm(profile))
     }
 
     /// A line that says the secrets, as far as they are those of every sample card.
-    pub(super) fn secrets_in_words(&self, text: &mut String) {
+    pub(super) fn in_words(&self, profile: &Profile, text: &mut String) {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -99,7 +128,7 @@ impl Stock {
             known(self.pin != DEFAULT_PIN, DEFAULT_PIN),
             known(self.puk != DEFAULT_PUK, DEFAULT_PUK),
             known(self.management_key.is_some(), "0102030405060708 repeated"),
-            self.management_algorithm()
+            self.management_algorithm(profile)
         );
     }
 }

@@ -21,7 +21,7 @@ const COMPRESSED: u8 = 0x01;
 /// How a gzip file begins (RFC 1952), also where CertInfo forgets to say it.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 /// Largest certificate that is unpacked, in bytes. A card holds a few thousand.
-const MAX_UNPACKED: u64 = 0x1_0000;
+pub(crate) const MAX_UNPACKED: u64 = 0x1_0000;
 
 /// The certificates of a card.
 pub(super) struct Certificates {
@@ -170,7 +170,7 @@ fn compare(info: &SubjectPublicKeyInfoOwned, key: Option<&PublicKey>) -> KeyMatc
 }
 
 /// Algorithm and size of a public key, or its object identifier.
-fn algorithm(info: &SubjectPublicKeyInfoOwned) -> String {
+pub(crate) fn algorithm(info: &SubjectPublicKeyInfoOwned) -> String {
     let key = info.subject_public_key.raw_bytes();
     match info.algorithm.oid {
         oid::RSA_ENCRYPTION => rsa_bits(key).map_or_else(|| "RSA".to_owned(), |bits| format!("RSA-{bits}")),

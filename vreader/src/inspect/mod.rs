@@ -20,7 +20,6 @@ use card_sim::{
     object::Container,
 };
 
-#[cfg(test)]
 pub(crate) use self::common_access::elements as container_elements;
 pub use self::common_access::{CacContents, CommonAccessEntry, ContainerEntry, PivAuthentication};
 pub use self::report::{

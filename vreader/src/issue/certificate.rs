@@ -40,10 +40,14 @@ use super::{
 pub(crate) struct Template<'a> {
     pub(crate) issuer: &'a Name,
     pub(crate) subject: &'a Name,
-    /// First and last day.
-    pub(crate) validity: (Date, Date),
+    pub(crate) validity: Validity,
     pub(crate) public_key: &'a SubjectPublicKeyInfoOwned,
     pub(crate) extensions: Extensions,
+}
+
+/// From the beginning of the first day to the end of the last.
+pub(crate) fn days((from, until): (Date, Date)) -> Result<Validity, der::Error> {
+    Ok(Validity::new(from.certificate_time(Moment::Start)?, until.certificate_time(Moment::End)?))
 }
 
 impl Template<'_> {
@@ -67,16 +71,12 @@ impl Template<'_> {
         signature: AlgorithmIdentifierOwned,
         serial_number: [u8; 16],
     ) -> Result<ToBeSigned, der::Error> {
-        let (from, until) = self.validity;
         Ok(ToBeSigned {
             version: 2,
             serial_number: SerialNumber::new(&serial_number)?,
             signature,
             issuer: self.issuer.clone(),
-            validity: Validity::new(
-                from.certificate_time(Moment::Start)?,
-                until.certificate_time(Moment::End)?,
-            ),
+            validity: self.validity,
             subject: self.subject.clone(),
             public_key: self.public_key.clone(),
             extensions: self.extensions,

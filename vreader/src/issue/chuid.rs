@@ -25,6 +25,22 @@ pub(crate) mod tag {
     pub(crate) const ERROR_DETECTION_CODE: u8 = 0xFE;
 }
 
+/// The value of `3E`: the signature over all other elements.
+pub(super) fn signature(
+    others: &[u8],
+    signer: &Authority,
+    crypto: &mut dyn Crypto,
+) -> Result<Vec<u8>, IssueError> {
+    let content = Content {
+        kind: oid::CONTENT_CHUID,
+        bytes: others,
+        embedded: false,
+        with_certificate: true,
+        attributes: vec![cms::signer_name(signer).map_err(encoding("content signer's name"))?],
+    };
+    cms::sign(&content, signer, crypto)
+}
+
 /// The signed container.
 pub(crate) fn chuid(
     person: &Person,
@@ -40,13 +56,6 @@ pub(crate) fn chuid(
         (tag::CARDHOLDER_UUID, &person.uuid.0),
     ]);
     let after_signature = element(tag::ERROR_DETECTION_CODE, &[]);
-    let content = Content {
-        kind: oid::CONTENT_CHUID,
-        bytes: &[&*before_signature, &after_signature].concat(),
-        embedded: false,
-        with_certificate: true,
-        attributes: vec![cms::signer_name(signer).map_err(encoding("content signer's name"))?],
-    };
-    let signature = cms::sign(&content, signer, crypto)?;
+    let signature = signature(&[&*before_signature, &after_signature].concat(), signer, crypto)?;
     Ok([before_signature, element(tag::SIGNATURE, &signature), after_signature].concat())
 }

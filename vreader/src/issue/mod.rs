@@ -16,7 +16,7 @@
 //! | [`pki`], `certificate` | authorities and certificates |
 //! | `chuid`, `ccc`, `discovery`, `printed`, `key_history` | small objects |
 //! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
-//! | [`like`], [`broken`] | the form of genuine cards, faults on purpose |
+//! | [`like`], [`look_alike`], [`broken`] | the form of genuine cards, of one card, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | [`cac`] | the CAC side of a Common Access Card |
@@ -41,6 +41,7 @@ mod fingerprint;
 mod jpeg;
 mod key_history;
 pub mod like;
+pub mod look_alike;
 mod name;
 pub(crate) mod oid;
 mod on_card_comparison;
@@ -224,6 +225,14 @@ struct SlotKey {
     public: SubjectPublicKeyInfoOwned,
 }
 
+impl SlotKey {
+    fn of(reference: KeyReference, private: PrivateKey, crypto: &mut dyn Crypto) -> Result<Self, IssueError> {
+        let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
+        let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
+        Ok(Self { reference, private, public })
+    }
+}
+
 impl Plan {
     fn new(request: &Request) -> Result<Self, IssueError> {
         if let Some(fault) = request.broken {
@@ -383,9 +392,7 @@ impl Plan {
         crypto: &mut dyn Crypto,
     ) -> Result<SlotKey, IssueError> {
         let private = self.private_key(&format!("key {:02X}", reference.to_byte()), algorithm, crypto)?;
-        let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
-        let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
-        Ok(SlotKey { reference, private, public })
+        SlotKey::of(reference, private, crypto)
     }
 
     /// Contents of everything but the certificates, with the Security Object over it at the end.

@@ -29,7 +29,7 @@ use x509_cert::{
 };
 
 use super::{
-    certificate::Template,
+    certificate::{Template, days},
     date::Date,
     error::{IssueError, crypto as crypto_failed, encoding},
     extension, name, oid,
@@ -88,10 +88,27 @@ impl Pki {
         from: Date,
         crypto: &mut dyn Crypto,
     ) -> Result<Self, IssueError> {
-        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        Self::create_until(seed, algorithm, from, from, crypto)
+    }
+
+    /// The same for certificates that are valid until this day, if that is longer than usual.
+    pub(super) fn create_until(
+        seed: Option<u64>,
+        algorithm: AsymmetricAlgorithm,
+        from: Date,
+        until: Date,
+        crypto: &mut dyn Crypto,
+    ) -> Result<Self, IssueError> {
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, until: Some(until), crypto };
         let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
         let root = maker.root(year_before)?;
-        let issuing_ca = maker.issuing_ca(&root, year_before, "issuing authority", ISSUING_CA)?;
+        let issuing_ca = maker.issuing_ca(
+            &root,
+            year_before,
+            "issuing authority",
+            (ISSUING_CA, &named(ISSUING_CA)?),
+            &CARD_POLICIES,
+        )?;
         let content_signer = maker.content_signer(
             "Sample PIV Content Signer",
             &issuing_ca,
@@ -111,8 +128,24 @@ impl Pki {
     ) -> Result<Authority, IssueError> {
         let algorithm = self.issuing_ca.key().algorithm();
         let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
-        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
-        maker.issuing_ca(&self.root, year_before, common_name, common_name)
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, until: None, crypto };
+        let subject = named(common_name)?;
+        maker.issuing_ca(&self.root, year_before, common_name, (common_name, &subject), &CARD_POLICIES)
+    }
+
+    /// An authority of any name, for any policy, under the same root.
+    pub(super) fn issuing_ca_named(
+        &self,
+        subject: &Name,
+        randomness: Randomness,
+        (from, until): (Date, Date),
+        crypto: &mut dyn Crypto,
+    ) -> Result<Authority, IssueError> {
+        let algorithm = self.issuing_ca.key().algorithm();
+        let year_before = Date::new(from.year() - 1, 1, 1).unwrap_or(from);
+        let label = subject.to_string();
+        let mut maker = Maker { randomness, algorithm, until: Some(until), crypto };
+        maker.issuing_ca(&self.root, year_before, &label, (&label, subject), &[oid::ANY_POLICY])
     }
 
     /// A second content signer, for the certificates of intermediate keys: an RSA one, as behind genuine cards.
@@ -123,7 +156,7 @@ impl Pki {
         crypto: &mut dyn Crypto,
     ) -> Result<Authority, IssueError> {
         let algorithm = AsymmetricAlgorithm::Rsa2048;
-        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, until: None, crypto };
         let purposes = [oid::EKU_PIV_CONTENT_SIGNING];
         maker.content_signer("Sample RSA PIV Content Signer", &self.issuing_ca, from, &purposes)
     }
@@ -136,7 +169,7 @@ impl Pki {
         crypto: &mut dyn Crypto,
     ) -> Result<Authority, IssueError> {
         let algorithm = self.content_signer.key().algorithm();
-        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+        let mut maker = Maker { randomness: Randomness::new(seed), algorithm, until: None, crypto };
         maker.content_signer("Sample Mail Signer", &self.issuing_ca, from, &[oid::EKU_EMAIL_PROTECTION])
     }
 
@@ -221,16 +254,23 @@ pub(crate) fn attestation(
     crypto: &mut dyn Crypto,
 ) -> Result<(Authority, Authority), IssueError> {
     let algorithm = AsymmetricAlgorithm::EccP256;
-    let mut maker = Maker { randomness: Randomness::new(seed), algorithm, crypto };
+    let mut maker = Maker { randomness: Randomness::new(seed), algorithm, until: None, crypto };
     let root = maker.attestation("Sample YubiKey Attestation Root CA", "attestation root", None)?;
     let key = maker.attestation("Sample YubiKey PIV Attestation", "attestation key", Some(&root))?;
     Ok((root, key))
+}
+
+/// The name of an authority of the sample PKI.
+fn named(common_name: &str) -> Result<Name, IssueError> {
+    name::authority(common_name).map_err(encoding("authority's name"))
 }
 
 /// What is needed to make authorities.
 struct Maker<'a> {
     randomness: Randomness,
     algorithm: AsymmetricAlgorithm,
+    /// A day that everybody must live to.
+    until: Option<Date>,
     crypto: &'a mut dyn Crypto,
 }
 
@@ -245,8 +285,15 @@ impl Maker<'_> {
             ])
         };
         let extensions = extensions().map_err(encoding("root authority's certificate"))?;
-        let until = from.last_day_of(ROOT_YEARS);
-        self.certify("Sample Root CA", None, (from, until), key, &public_key, extensions)
+        let until = self.end(from, ROOT_YEARS);
+        self.certify(
+            ("Sample Root CA", &named("Sample Root CA")?),
+            None,
+            (from, until),
+            key,
+            &public_key,
+            extensions,
+        )
     }
 
     fn issuing_ca(
@@ -254,7 +301,8 @@ impl Maker<'_> {
         root: &Authority,
         from: Date,
         owner: &str,
-        common_name: &str,
+        (label, subject): (&str, &Name),
+        policies: &[ObjectIdentifier],
     ) -> Result<Authority, IssueError> {
         let (key, public_key) = self.key(owner)?;
         let extensions = || {
@@ -263,14 +311,14 @@ impl Maker<'_> {
                 extension::authority_key_identifier(&root.key_identifier()?)?,
                 extension::basic_constraints(Some(0))?,
                 extension::key_usage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)?,
-                extension::certificate_policies(&CARD_POLICIES)?,
+                extension::certificate_policies(policies)?,
                 extension::authority_info_access(ROOT_CERTIFICATES, None)?,
                 extension::crl_distribution_point(ROOT_CRL)?,
             ])
         };
         let extensions = extensions().map_err(encoding("issuing authority's certificate"))?;
-        let until = from.last_day_of(ISSUING_CA_YEARS);
-        self.certify(common_name, Some(root), (from, until), key, &public_key, extensions)
+        let until = self.end(from, ISSUING_CA_YEARS);
+        self.certify((label, subject), Some(root), (from, until), key, &public_key, extensions)
     }
 
     fn content_signer(
@@ -292,8 +340,8 @@ impl Maker<'_> {
             Ok(extensions)
         };
         let extensions = extensions().map_err(encoding("content signer's certificate"))?;
-        let until = from.last_day_of(CONTENT_SIGNER_YEARS);
-        self.certify(name, Some(issuing_ca), (from, until), key, &public_key, extensions)
+        let until = self.end(from, CONTENT_SIGNER_YEARS);
+        self.certify((name, &named(name)?), Some(issuing_ca), (from, until), key, &public_key, extensions)
     }
 
     fn attestation(
@@ -311,7 +359,13 @@ impl Maker<'_> {
             ])
         };
         let extensions = extensions().map_err(encoding("attestation certificate"))?;
-        self.certify(name, issuer, ATTESTATION_LIFE, key, &public_key, extensions)
+        self.certify((name, &named(name)?), issuer, ATTESTATION_LIFE, key, &public_key, extensions)
+    }
+
+    /// The last day of somebody who lives so many years.
+    fn end(&self, from: Date, years: u16) -> Date {
+        let usual = from.last_day_of(years);
+        self.until.map_or(usual, |until| until.max(usual))
     }
 
     fn key(&mut self, owner: &str) -> Result<(PrivateKey, SubjectPublicKeyInfoOwned), IssueError> {
@@ -326,22 +380,21 @@ impl Maker<'_> {
 
     fn certify(
         &mut self,
-        common_name: &str,
+        (label, subject): (&str, &Name),
         issuer: Option<&Authority>,
         validity: (Date, Date),
         key: PrivateKey,
         public_key: &SubjectPublicKeyInfoOwned,
         extensions: Vec<Extension>,
     ) -> Result<Authority, IssueError> {
-        let subject = name::authority(common_name).map_err(encoding("authority's name"))?;
         let template = Template {
-            issuer: issuer.map_or(&subject, Authority::subject),
-            subject: &subject,
-            validity,
+            issuer: issuer.map_or(subject, Authority::subject),
+            subject,
+            validity: days(validity).map_err(encoding("authority's validity"))?,
             public_key,
             extensions,
         };
-        let mut rng = self.randomness.source(&format!("certificate of {common_name}"))?;
+        let mut rng = self.randomness.source(&format!("certificate of {label}"))?;
         let issuer_key = issuer.map_or(&key, Authority::key);
         let certificate = template.sign(issuer_key, &mut rng, self.crypto)?;
         Authority::new(certificate, key)

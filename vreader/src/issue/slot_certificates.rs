@@ -57,7 +57,7 @@ impl Plan {
     }
 
     /// The certificate of a key, in DER.
-    fn certificate(
+    pub(super) fn certificate(
         &self,
         key: &SlotKey,
         request: &Request,
@@ -92,7 +92,8 @@ impl Plan {
         let template = Template {
             issuer: issuer.subject(),
             subject: &subject,
-            validity: (self.issued, self.expires),
+            validity: certificate::days((self.issued, self.expires))
+                .map_err(encoding("certificate's validity"))?,
             public_key: &key.public,
             extensions,
         };

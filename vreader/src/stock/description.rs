@@ -253,6 +253,11 @@ fn choose<T: Copy>(
     })
 }
 
+/// The name of a choice.
+pub(crate) fn choice_name<T: PartialEq + Copy>(choices: &[(&str, T)], choice: T) -> Option<String> {
+    choices.iter().find(|(_, found)| *found == choice).map(|(name, _)| (*name).to_owned())
+}
+
 fn status(field: &'static str, text: Option<&str>, usual: Status) -> Result<Status, StockError> {
     let Some(text) = text else { return Ok(usual) };
     let word = u16::from_str_radix(text, 16).ok().filter(|word| text.len() == 4 && word >> 12 == 6);

@@ -35,6 +35,7 @@ use card_sim::{
     store::{Record, Store, StoreError, Update},
 };
 
+pub(crate) use self::description::{EMPTY_CONTAINER, SELECT_ANSWER, choice_name};
 pub use self::{
     description::Description,
     list::{Entry, list, symmetric_name},

@@ -25,6 +25,7 @@ mod attachment;
 mod cac;
 mod card_check;
 mod choices;
+mod clone;
 mod events;
 mod import;
 mod opensc_sm;

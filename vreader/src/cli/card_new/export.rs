@@ -11,7 +11,7 @@ use vreader::issue::{Authority, IssuedCard, OffCardCertificates};
 use crate::cli::Failure;
 
 /// The certificates of the PKI, in PEM.
-pub(super) fn authorities(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(in crate::cli) fn authorities(issued: &IssuedCard, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let pki = &issued.pki;
     let mut authorities = vec![
         ("root-ca.pem", &pki.root),
@@ -33,7 +33,12 @@ pub(super) fn attestation_root(root: &Authority, folder: &Path) -> Result<PathBu
     certificate("attestation-root-ca.pem", root, folder)
 }
 
-fn certificate(name: &str, authority: &Authority, folder: &Path) -> Result<PathBuf, Failure> {
+/// One certificate in PEM.
+pub(in crate::cli) fn certificate(
+    name: &str,
+    authority: &Authority,
+    folder: &Path,
+) -> Result<PathBuf, Failure> {
     let pem = pem::encode_string("CERTIFICATE", LineEnding::LF, authority.certificate_der())
         .map_err(|source| Failure(format!("cannot encode {name}: {source}")))?;
     write(folder, name, pem.as_bytes())

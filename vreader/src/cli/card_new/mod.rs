@@ -16,7 +16,11 @@ use vreader::{
 };
 use zeroize::Zeroizing;
 
-use self::{features::FeatureOptions, report::Progress};
+use self::features::FeatureOptions;
+pub(super) use self::{
+    export::{authorities, certificate},
+    report::Progress,
+};
 use super::{
     Failure, Outcome,
     stock::{Stock, refuse_existing},
@@ -89,8 +93,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         holder: arguments.holder.clone(),
         issued: arguments.issued,
         expires: arguments.expires,
-        pin: Zeroizing::new(stock.pin.clone()),
-        puk: Zeroizing::new(stock.puk.clone()),
+        pin: Zeroizing::new(stock.secrets.pin.clone()),
+        puk: Zeroizing::new(stock.secrets.puk.clone()),
         management_key: stock.management_key()?,
         broken: arguments.broken.as_deref().and_then(Fault::find),
         cac,
@@ -110,7 +114,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         issued.objects.extend(fresh.objects);
     }
     let personal = Personal { serial_number, ..Personal::from(&issued) };
-    EmulatedCard::create(file, stock.flash_size, profile, stock.tries(), personal)?;
+    EmulatedCard::create(file, stock.secrets.flash_size, profile, stock.tries(), personal)?;
     let mut exported = Vec::new();
     if let Some(folder) = &arguments.export_ca {
         exported.extend(export::authorities(&issued, folder)?);

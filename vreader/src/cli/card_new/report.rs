@@ -112,17 +112,17 @@ fn suite_name(suite: CipherSuite) -> &'static str {
 }
 
 /// Steps on standard error, for people who wait: one line that changes on a terminal, a line each elsewhere.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     terminal: bool,
     shown: bool,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self { terminal: io::stderr().is_terminal(), shown: false }
     }
 
-    pub(super) fn show(&mut self, step: issue::Step) {
+    pub(in crate::cli) fn show(&mut self, step: issue::Step) {
         self.shown = true;
         if self.terminal {
             eprint!("\r\x1b[Kmaking {step} …");
@@ -131,7 +131,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::cli) fn end(&self) {
         if self.shown && self.terminal {
             eprint!("\r\x1b[K");
         }

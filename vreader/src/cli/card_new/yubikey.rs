@@ -31,11 +31,11 @@ pub(super) fn run(arguments: &Arguments, file: &Path, yubico: &Yubico) -> Outcom
         ));
     }
     let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?.with_secrets(
-        &stock.pin,
-        &stock.puk,
+        &stock.secrets.pin,
+        &stock.secrets.puk,
         stock.management_key()?,
     )?;
-    EmulatedCard::create(file, stock.flash_size, stock.profile, stock.tries(), &fresh)?;
+    EmulatedCard::create(file, stock.secrets.flash_size, stock.profile, stock.tries(), &fresh)?;
     let root = arguments.export_ca.as_deref();
     let exported =
         root.map(|folder| export::attestation_root(&fresh.attestation_root, folder)).transpose()?;

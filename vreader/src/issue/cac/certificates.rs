@@ -13,7 +13,7 @@ use x509_cert::ext::{Extension, pkix::KeyUsages};
 use super::Holder;
 use crate::issue::{
     IssueError, Plan,
-    certificate::Template,
+    certificate::{Template, days},
     error::encoding,
     extension, name, oid,
     person::Person,
@@ -98,7 +98,7 @@ impl Plan {
             Ok((name::holder(&self.person.name)?, extensions))
         };
         let (subject, extensions) = template().map_err(encoding("certificate's extensions"))?;
-        let validity = (self.issued, self.expires);
+        let validity = days((self.issued, self.expires)).map_err(encoding("certificate's validity"))?;
         let template =
             Template { issuer: issuer.subject(), subject: &subject, validity, public_key, extensions };
         template.sign(issuer.key(), &mut self.randomness.source("ID certificate")?, crypto)

@@ -10,6 +10,11 @@ mod holder;
 
 use card_sim::{cac::ObjectId, crypto::Crypto, key::KeyReference, key::PrivateKey};
 
+/// The container of a PKI applet with this certificate.
+pub(super) fn pki_container(certificate: &[u8], rng: &mut dyn rand_core::CryptoRng) -> Vec<u8> {
+    containers::pki(certificate, rng)
+}
+
 pub(super) use self::{
     certificates::{Authorities, profile_extensions},
     containers::card_capability_container,
