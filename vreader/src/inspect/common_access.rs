@@ -1,7 +1,7 @@
 //! The CAC side of a Common Access Card, read back from its containers.
 
 use apdu::tlv_simple::{Header, Order};
-use card_sim::cac::{self, ObjectId};
+use card_sim::cac::{self, BufferForm, Container, ObjectId};
 use serde::Serialize;
 
 use super::report::{Date, Problem, Tag};
@@ -55,7 +55,11 @@ pub struct ContainerEntry {
 pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> CommonAccessEntry {
     let mut person = Vec::new();
     for (id, record) in &contents.containers {
-        match elements(record) {
+        let elements = match row(*id).map(|row| row.form) {
+            Some(BufferForm::Opaque) => cac::split(record).map(|_| Vec::new()),
+            _ => elements(record),
+        };
+        match elements {
             Some(elements) if *id == ObjectId::PERSON => person = elements,
             Some(_) => {}
             None => problems.push(Problem {
@@ -88,7 +92,11 @@ pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> Commo
 }
 
 fn name(id: ObjectId) -> &'static str {
-    cac::CONTAINERS.iter().find(|container| container.id == id).map_or("", |container| container.name)
+    row(id).map_or("", |row| row.name)
+}
+
+fn row(id: ObjectId) -> Option<&'static Container> {
+    cac::CONTAINERS.iter().find(|container| container.id == id)
 }
 
 /// Tags with values; `None` if the buffers do not fit together.
