@@ -2,7 +2,7 @@
 
 use crate::{
     cackey::cackey,
-    card::{CARD, PIN, PUK, VREADER, WRONG_PIN},
+    card::{PIN, PUK, WRONG_PIN},
     openssl::MESSAGE,
     tls::{Server, curl_with},
     vreader::require,
@@ -151,20 +151,6 @@ fn personal_data_needs_the_pin() {
     let person = world.read("person.bin");
     for text in ["DANA", "QUINCY", "SAMPLE", "20170601", "20230531"] {
         assert!(person.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
-    }
-}
-
-#[test]
-fn a_card_is_shown_with_both_faces() {
-    let world = world(GEMALTO, &["--issued", "2017-06-01"]);
-    let said = world.tool(VREADER).args(["card", "show", CARD]).succeeds();
-    for line in [
-        "2017-06-01 (Person Instance)",
-        "expires on 2023-05-31 (Person Instance)",
-        "Email Encryption Certificate",
-        "PIV Authentication certificate: hidden, not activated",
-    ] {
-        assert!(said.contains(line), "no {line:?} in {said}");
     }
 }
 
