@@ -29,6 +29,8 @@ test: clients
 clients:
 	tools/install-clients
 	tools/install-opensc-sm
+	tools/install-p11test
+	tools/install-cackey
 
 python:
 	vreader/python/run-tests

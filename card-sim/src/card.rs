@@ -51,7 +51,8 @@ enum Application {
     /// Selected after a reset (SP 800-73-5 part 2, 2.3.1).
     #[default]
     Piv,
-    /// The card's own domain. It can be selected, as on every real card, and does nothing else here.
+    /// The card's own domain. It can be selected, as on every real card, and does nothing else here; on a Common Access Card, where it
+    /// has another name, it says which card this is.
     IssuerSecurityDomain,
     #[cfg(feature = "cac")]
     Cac,
@@ -208,7 +209,9 @@ impl<P: Platform> Card<P> {
         }
         let volatile = &mut self.volatile;
         let command = match Command::parse(bytes).map_err(|_| rules::LENGTHS.refuse()) {
-            Ok(command) => volatile.check_class(&command, self.secure_messaging).map(|()| command),
+            Ok(command) => {
+                volatile.check_class(&command, self.profile, self.secure_messaging).map(|()| command)
+            }
             Err(refusal) => Err(refusal),
         };
         let command = command.inspect_err(|_| volatile.interrupt())?;
@@ -371,9 +374,25 @@ impl Volatile {
     }
 
     /// Whether the selected application takes commands of this class.
-    fn check_class(&self, command: &Command<'_>, suite: Option<CipherSuite>) -> Result<(), Refusal> {
+    #[cfg_attr(
+        not(feature = "cac"),
+        expect(unused_variables, reason = "all stocks take the same classes then")
+    )]
+    fn check_class(
+        &self,
+        command: &Command<'_>,
+        profile: &Profile,
+        suite: Option<CipherSuite>,
+    ) -> Result<(), Refusal> {
         #[cfg(feature = "cac")]
         if self.application == Application::Cac && cac::takes_class(command) {
+            return Ok(());
+        }
+        #[cfg(feature = "cac")]
+        if self.application == Application::IssuerSecurityDomain
+            && profile.cac.is_some()
+            && cac::card_manager::takes_class(command)
+        {
             return Ok(());
         }
         check_class(command.class, suite)
@@ -444,6 +463,10 @@ fn dispatch<P: Platform>(
     }
     match place.application {
         Application::Piv => piv::run(context, command),
+        #[cfg(feature = "cac")]
+        Application::IssuerSecurityDomain if context.profile.cac.is_some() => {
+            cac::card_manager::run(context, command)
+        }
         Application::IssuerSecurityDomain => Err(rules::ISSUER_DOMAIN.refuse()),
         #[cfg(feature = "cac")]
         Application::Cac => cac::run(context, place.cac, command),
@@ -484,6 +507,10 @@ fn select<P: Platform>(
         Application::Piv => {
             piv::application_property_template(context.profile, context.secure_messaging, context.response)
         }
+        #[cfg(feature = "cac")]
+        Application::IssuerSecurityDomain if context.profile.cac.is_some() => {
+            cac::card_manager::information(context.response)
+        }
         Application::IssuerSecurityDomain => {
             context.response.extend_from_slice(&ISSUER_SECURITY_DOMAIN_ANSWER)?;
             Ok(())
@@ -498,6 +525,14 @@ impl Place<'_> {
     fn by_name<P: Platform>(&mut self, context: &Context<'_, P>, name: &[u8]) -> Option<Application> {
         match by_name(name) {
             Some(Application::Piv) if !context.profile.has_piv() => None,
+            #[cfg(feature = "cac")]
+            Some(Application::IssuerSecurityDomain) if context.profile.cac.is_some() && !name.is_empty() => {
+                None
+            }
+            #[cfg(feature = "cac")]
+            None if context.profile.cac.is_some() && cac::card_manager::is_named(name) => {
+                Some(Application::IssuerSecurityDomain)
+            }
             #[cfg(feature = "cac")]
             // The antenna leads to PIV alone.
             None if context.profile.cac.is_some()

@@ -230,6 +230,7 @@ pub mod rules {
         CAC_KEY = Status::ReferenceNotFound, GscIs, "5.3.3", "the applet has an RSA key";
         CAC_BLOCK = Status::IncorrectData, GscIs, "5.3.3", "the pieces together are as long as the key's modulus";
         CAC_REFERENCE = Status::ReferenceNotFound, GscIs, "5.3.3", "the PIN is called 00";
+        CARD_DATA = Status::ReferenceNotFound, GlobalPlatform, "11.3", "the card manager has the data that are asked for";
         CAC_UNBLOCK = Status::SecurityStatusNotSatisfied, DodPractice, "PIN reset", "a blocked PIN is reset by the issuer, over a secure channel that this card does not open";
         PIV_AUTHENTICATION_HIDDEN = Status::ReferenceNotFound, DodPractice, "PIV activation", "the PIV Authentication key is activated";
     }

@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn vreader(folder: &TempDir, arguments: &[&str]) -> Output {
@@ -89,6 +90,71 @@ fn a_new_card_shows_what_was_asked_for() {
     assert_eq!(shown["problems"].as_array().map(Vec::len), Some(0));
     assert!(done(&folder, &["card", "show", "a.card"]).contains("Sam Sample"));
     assert_eq!(names(folder.path()), ["a.card", "pki"]);
+}
+
+/// A Common Access Card that was issued in 2017.
+fn with_cac() -> TempDir {
+    let folder = folder();
+    let old = ["--profile", "cac-gemalto-gx4-144", "--seed", "1", "--issued", "2017-06-01"];
+    done(&folder, &[&["card", "new", "cac.card"], &old[..]].concat());
+    folder
+}
+
+#[test]
+fn a_common_access_card_shows_its_dates_after_the_pin() {
+    let folder = with_cac();
+    let show = ["card", "show", "cac.card"];
+    let without = done(&folder, &show);
+    for line in [
+        "2017-06-01 (begin of certificate",
+        "Expires          2023-05-31",
+        "not shown without the PIN: Person Instance, Personnel, Benefits, PKI Credential, Fingerprints, Facial Image",
+        "Email Encryption Certificate",
+        "PIV Authentication certificate: hidden, not activated",
+    ] {
+        assert!(without.contains(line), "no {line:?} in {without}");
+    }
+    assert!(!without.contains("Person Instance)") && !without.contains("EDIPI"), "{without}");
+    let with = done(&folder, &[&show[..], &["--pin", "123456"]].concat());
+    for line in ["2017-06-01 (Person Instance)", "expires on 2023-05-31 (Person Instance)", "EDIPI "] {
+        assert!(with.contains(line), "no {line:?} in {with}");
+    }
+    assert!(!with.contains("not shown"), "{with}");
+    let [without, with] = [&["--json"][..], &["--json", "--pin", "123456"]]
+        .map(|options| json(&done(&folder, &[&show[..], options].concat()))["common_access"].take());
+    assert_eq!((&without["issued"], without["hidden"][0].as_str()), (&Value::Null, Some("Person Instance")));
+    assert_eq!((with["issued"].as_str(), &with["hidden"]), (Some("2017-06-01"), &Value::Null));
+}
+
+#[test]
+fn the_card_decides_about_the_pin() {
+    let folder = with_cac();
+    let show = |pin| ["card", "show", "cac.card", "--pin", pin];
+    assert!(fails(&folder, 1, &show("12345")).contains("the card was not asked"));
+    assert!(fails(&folder, 1, &show("000000")).contains("tries left: 2"));
+    // What comes by standard input is the PIN too; here it is nothing, and then the right one.
+    assert!(fails(&folder, 1, &show("-")).contains("the card was not asked"));
+    let file = folder.path().join("pin.txt");
+    fs::write(&file, "123456\r\n").unwrap();
+    let shown = Command::new(env!("CARGO_BIN_EXE_vreader"))
+        .args(show("-"))
+        .current_dir(&folder)
+        .stdin(fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
+    assert!(shown.status.success() && !String::from_utf8_lossy(&shown.stdout).contains("not shown"));
+    for left in ["2", "1"] {
+        assert!(fails(&folder, 1, &show("000000")).contains(&format!("tries left: {left}")));
+    }
+    assert!(done(&folder, &show("123456")).contains("3 of 3 tries left"));
+    for left in ["2", "1", "0"] {
+        assert!(fails(&folder, 1, &show("000000")).contains(&format!("tries left: {left}")));
+    }
+    assert!(fails(&folder, 1, &show("123456")).contains("blocked"));
+    assert!(done(&folder, &["card", "show", "cac.card"]).contains("blocked, 0 of 3 tries left"));
+    done(&folder, &["card", "new", "piv.card", "--seed", "1"]);
+    let said = fails(&folder, 1, &["card", "show", "piv.card", "--pin", "123456"]);
+    assert!(said.contains("leave out --pin"), "{said}");
 }
 
 #[test]

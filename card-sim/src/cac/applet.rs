@@ -19,11 +19,18 @@ pub(crate) struct Applet {
     pub(super) aid: [u8; 7],
     /// Its number in ACR tables.
     pub(super) id: u8,
+    /// Its family and version.
+    pub(super) version: [u8; 5],
     /// Its objects. The first one is selected with the applet.
     pub(super) objects: &'static [ObjectId],
     /// Its key, if it is a PKI applet.
     pub(super) key: Option<AppletKey>,
 }
+
+/// Family and version of most applets, and of two others.
+const VERSION: [u8; 5] = [0x10, 0x02, 0x06, 0x02, 0x03];
+const VERSION_OF_ACA: [u8; 5] = [0x10, 0x02, 0x06, 0x02, 0x02];
+const VERSION_OF_GENERIC: [u8; 5] = [0x10, 0x02, 0x06, 0x01, 0x00];
 
 /// Where the key of a PKI applet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +45,7 @@ pub(super) enum AppletKey {
 pub(super) static CCC: Applet = applet(GSC_IS, 0xDB00, 0x4F, &[ObjectId::CCC]);
 
 /// The access control applet.
-pub(super) static ACA: Applet = applet(DOD, 0x0300, 0x1F, &[]);
+pub(super) static ACA: Applet = Applet { version: VERSION_OF_ACA, ..applet(DOD, 0x0300, 0x1F, &[]) };
 
 static IDENTITY: Applet = pki(0x0100, 0x61, &[ObjectId::IDENTITY], AppletKey::Identity);
 static SIGNATURE: Applet =
@@ -52,7 +59,8 @@ static BENEFITS: Applet = applet(DOD, 0x0202, 0x43, &[ObjectId::BENEFITS]);
 static OTHER_BENEFITS: Applet = applet(DOD, 0x0203, 0x46, &[ObjectId::OTHER_BENEFITS]);
 static PKI_CREDENTIAL: Applet = applet(DOD, 0x02FD, 0x4D, &[ObjectId::PKI_CREDENTIAL]);
 static PKI_CERTIFICATE: Applet = applet(DOD, 0x02FE, 0x4E, &[ObjectId::PKI_CERTIFICATE]);
-static GENERIC: Applet = applet(DOD, 0x02FB, 0x4B, &[ObjectId::GENERIC]);
+static GENERIC: Applet =
+    Applet { version: VERSION_OF_GENERIC, ..applet(DOD, 0x02FB, 0x4B, &[ObjectId::GENERIC]) };
 static SYMMETRIC: [Applet; 3] =
     [applet(DOD, 0x02F0, 0x51, &[]), applet(DOD, 0x02F1, 0x52, &[]), applet(DOD, 0x02F2, 0x50, &[])];
 static EMPTY: [Applet; 2] =
@@ -95,12 +103,12 @@ impl Applet {
 
 const fn applet(rid: [u8; 5], name: u16, id: u8, objects: &'static [ObjectId]) -> Applet {
     let [high, low] = name.to_be_bytes();
-    Applet { aid: [rid[0], rid[1], rid[2], rid[3], rid[4], high, low], id, objects, key: None }
+    let aid = [rid[0], rid[1], rid[2], rid[3], rid[4], high, low];
+    Applet { aid, id, version: VERSION, objects, key: None }
 }
 
 const fn pki(name: u16, id: u8, objects: &'static [ObjectId], key: AppletKey) -> Applet {
-    let Applet { aid, id, objects, .. } = applet(DOD, name, id, objects);
-    Applet { aid, id, objects, key: Some(key) }
+    Applet { key: Some(key), ..applet(DOD, name, id, objects) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A container is a list of SIMPLE-TLV elements (GSC-IS 2.1, chapter 8), kept in two buffers: T has the tags and lengths, V has
 //! the values in the same order. Each begins with its length without these two bytes, low byte first. The record of a container
-//! is its T buffer followed by its V buffer.
+//! is its T buffer followed by its V buffer. Three containers have the two buffers and another form inside.
 //!
 //! The access rules are those that public tables of real cards state. T buffers can always be read.
 
@@ -25,10 +25,21 @@ pub struct Container {
     pub id: ObjectId,
     /// What clients call it.
     pub name: &'static str,
+    /// What its buffers hold.
+    pub form: BufferForm,
     /// Who may read its values.
     pub read: AccessRule,
     /// The number of its record among those of containers; written to card files.
     pub(crate) record: u8,
+}
+
+/// What the buffers of a container hold, as GET PROPERTIES says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferForm {
+    /// Tags and lengths in T, values in V: SIMPLE-TLV.
+    SimpleTlv = 0x00,
+    /// Something that only its owner reads.
+    Opaque = 0x01,
 }
 
 impl ObjectId {
@@ -48,12 +59,14 @@ impl ObjectId {
     pub const BENEFITS: Self = Self(0x0202);
     pub(super) const OTHER_BENEFITS: Self = Self(0x0203);
     pub(super) const GENERIC: Self = Self(0x02FB);
-    pub(super) const PKI_CREDENTIAL: Self = Self(0x02FD);
-    pub(super) const PKI_CERTIFICATE: Self = Self(0x02FE);
+    /// Identifier and modulus of each PKI applet's key.
+    pub const PKI_CREDENTIAL: Self = Self(0x02FD);
+    /// The index of the PKI applets.
+    pub const PKI_CERTIFICATE: Self = Self(0x02FE);
     pub(super) const EMPTY_1: Self = Self(0x1201);
     pub(super) const EMPTY_2: Self = Self(0x1202);
     /// CHUID, fingerprints, facial image, security object, as cards had them before they had the PIV application.
-    pub(super) const TRANSITIONAL: [Self; 4] = [Self(0x3000), Self(0x6010), Self(0x6030), Self(0x9000)];
+    pub const TRANSITIONAL: [Self; 4] = [Self(0x3000), Self(0x6010), Self(0x6030), Self(0x9000)];
 
     /// The object with this name, if this face has one.
     pub fn new(id: u16) -> Option<Self> {
@@ -77,6 +90,9 @@ const CCC: Container = row(0x00, ObjectId::CCC, "Card Capability Container", Acc
 /// The container table.
 pub const CONTAINERS: [Container; 17] = {
     use AccessRule::{Always, Pin};
+    const fn opaque(row: Container) -> Container {
+        Container { form: BufferForm::Opaque, ..row }
+    }
     let [chuid, fingerprints, face, security] = ObjectId::TRANSITIONAL;
     [
         CCC,
@@ -87,9 +103,9 @@ pub const CONTAINERS: [Container; 17] = {
         row(0x05, ObjectId::PERSONNEL, "Personnel", Pin),
         row(0x06, ObjectId::BENEFITS, "Benefits", Pin),
         row(0x07, ObjectId::OTHER_BENEFITS, "Other Benefits", Pin),
-        row(0x08, ObjectId::GENERIC, "Generic", Always),
-        row(0x09, ObjectId::PKI_CREDENTIAL, "PKI Credential", Pin),
-        row(0x0A, ObjectId::PKI_CERTIFICATE, "PKI Certificate", Always),
+        opaque(row(0x08, ObjectId::GENERIC, "Generic", Always)),
+        opaque(row(0x09, ObjectId::PKI_CREDENTIAL, "PKI Credential", Pin)),
+        opaque(row(0x0A, ObjectId::PKI_CERTIFICATE, "PKI Certificate", Always)),
         row(0x0B, ObjectId::EMPTY_1, "Empty 1201", Pin),
         row(0x0C, ObjectId::EMPTY_2, "Empty 1202", Pin),
         row(0x0D, chuid, "CHUID", Always),
@@ -100,7 +116,7 @@ pub const CONTAINERS: [Container; 17] = {
 };
 
 const fn row(record: u8, id: ObjectId, name: &'static str, read: AccessRule) -> Container {
-    Container { id, name, read, record }
+    Container { id, name, form: BufferForm::SimpleTlv, read, record }
 }
 
 /// Which of the two buffers.

@@ -9,7 +9,7 @@ use super::{
     State,
     applet::{self, Applet},
     container::ObjectId,
-    get_properties::{APPLET_INFORMATION, element},
+    get_properties::{applet_information, element},
     instruction,
 };
 use crate::{
@@ -66,7 +66,7 @@ pub(super) fn run<P: Platform>(
         return Err(rules::CAC_INSTRUCTION.refuse());
     }
     let response = &mut *context.response;
-    response.extend_from_slice(&APPLET_INFORMATION)?;
+    applet_information(state.applet, response)?;
     match (command.p1, command.p2, command.data) {
         (0x00, 0x00, []) => rules_where(|_| true, response),
         (0x01, 0x00, [wanted]) => rules_where(|rule| rule.first() == Some(wanted), response),

@@ -12,7 +12,7 @@ use heapless::{Vec, VecView};
 
 use super::{
     State,
-    applet::AppletKey,
+    applet::{Applet, AppletKey},
     container::{self, ObjectId},
     stock::PropertiesEntry,
 };
@@ -37,11 +37,6 @@ mod tag {
     pub(super) const ALL: [u8; 4] = [APPLET_INFORMATION, NUMBER_OF_OBJECTS, OBJECT, PKI_OBJECT];
 }
 
-/// Family and version of the applets.
-pub(super) const APPLET_INFORMATION: [u8; 7] = [tag::APPLET_INFORMATION, 0x05, 0x10, 0x02, 0x06, 0x02, 0x03];
-
-/// The buffers hold SIMPLE-TLV.
-const SIMPLE_TLV: u8 = 0x00;
 /// RSA, as tag 43 names it.
 const RSA: u8 = 0x06;
 
@@ -59,7 +54,7 @@ pub(super) fn run<P: Platform>(
     };
     let objects = state.applet.objects;
     if wanted.contains(&tag::APPLET_INFORMATION) {
-        context.response.extend_from_slice(&APPLET_INFORMATION)?;
+        applet_information(state.applet, context.response)?;
     }
     if wanted.contains(&tag::NUMBER_OF_OBJECTS) {
         let count = u8::try_from(objects.len()).unwrap_or(u8::MAX);
@@ -74,6 +69,11 @@ pub(super) fn run<P: Platform>(
     Ok(())
 }
 
+/// Appends family and version of an applet.
+pub(super) fn applet_information(applet: &Applet, response: &mut VecView<u8>) -> Result<(), Refusal> {
+    element(tag::APPLET_INFORMATION, &applet.version, response)
+}
+
 /// What is said of an object, with its tag.
 fn entry<P: Platform>(
     context: &mut Context<'_, P>,
@@ -86,7 +86,8 @@ fn entry<P: Platform>(
     element(tag::OBJECT_ID, &object.get().to_be_bytes(), &mut entry)?;
     let [tags, values] =
         [lengths.tags, lengths.values].map(|length| u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
-    element(tag::BUFFERS, &[SIMPLE_TLV, tags[0], tags[1], values[0], values[1]], &mut entry)?;
+    let form = object.container().form as u8;
+    element(tag::BUFFERS, &[form, tags[0], tags[1], values[0], values[1]], &mut entry)?;
     if let Some(key) = state.applet.key {
         element(tag::KEY, &key_information(store, key)?, &mut entry)?;
         return Ok((tag::PKI_OBJECT, entry));

@@ -12,6 +12,7 @@
 //! Authentication certificate is not activated shows three certificates, one that is activated four.
 
 mod applet;
+pub(crate) mod card_manager;
 mod container;
 mod get_acr;
 mod get_challenge;
@@ -22,7 +23,7 @@ mod read_buffer;
 mod select;
 mod stock;
 
-pub use container::{CONTAINERS, Container, ObjectId, split};
+pub use container::{BufferForm, CONTAINERS, Container, ObjectId, split};
 pub use stock::{PROFILES, PropertiesEntry, Stock};
 
 pub(crate) use select::{select_applet, select_object};

@@ -152,7 +152,8 @@ impl Values {
         self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_slice())))
     }
 
-    fn set(&mut self, name: String, value: Vec<u8>) {
+    /// Sets a value, in place of one of that name.
+    pub fn set(&mut self, name: String, value: Vec<u8>) {
         self.0.insert(name, value);
     }
 }

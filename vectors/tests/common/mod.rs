@@ -50,6 +50,12 @@ impl TestCard {
         Self { card, refused_by: Rc::clone(refused_by) }
     }
 
+    /// Its answer to reset.
+    #[allow(dead_code, reason = "each test uses its part")]
+    pub(crate) fn atr(&self) -> &[u8] {
+        self.card.atr()
+    }
+
     /// The card's flash. Used by the firmware's tests, which include this file.
     #[allow(dead_code, reason = "each test uses its part")]
     pub(crate) fn image(&mut self) -> Vec<u8> {

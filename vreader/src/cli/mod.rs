@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod fuzz;
 mod option;
+mod prompt;
 mod run;
 mod serve;
 mod stock;

@@ -109,6 +109,15 @@ impl Original {
         Some(elements)
     }
 
+    /// The same of an object that a Common Access Card without PIV has in the container of this name.
+    fn elements_of_either(&self, tag: u32, container: u16) -> Option<Vec<(u8, &[u8])>> {
+        let transitional = || {
+            let (_, found) = self.containers.iter().find(|(id, _)| id.get() == container)?;
+            container_elements(found)
+        };
+        self.elements(tag).or_else(transitional)
+    }
+
     fn element(&self, tag: u32, wanted: u8) -> Option<&[u8]> {
         self.elements(tag)?.into_iter().find(|(found, _)| *found == wanted).map(|(_, value)| value)
     }
@@ -155,7 +164,9 @@ impl Original {
 
     /// Which container each data group of the Security Object is.
     fn covered(&self) -> Vec<(u8, u16)> {
-        let mapping = self.element(tag::SECURITY_OBJECT, security_object::tag::MAPPING).unwrap_or_default();
+        let elements = self.elements_of_either(tag::SECURITY_OBJECT, SECURITY_OBJECT).unwrap_or_default();
+        let mapping = elements.iter().find(|(tag, _)| *tag == security_object::tag::MAPPING);
+        let mapping = mapping.map(|(_, mapping)| *mapping).unwrap_or_default();
         let groups = mapping.chunks_exact(3);
         groups
             .filter_map(|group| match *group {
@@ -192,7 +203,7 @@ impl Original {
             Reader::new(contents).find(apdu::Tag::new(0x7F21)).is_ok_and(|found| found.is_some())
         });
         let chuid: Option<Vec<_>> = self
-            .elements(tag::CHUID)
+            .elements_of_either(tag::CHUID, CHUID)
             .map(|elements| elements.into_iter().map(|(tag, value)| (tag, value.to_vec())).collect());
         Model {
             other_keys: self.other_keys(&certificates),
@@ -215,8 +226,8 @@ impl Original {
     /// Containers that nobody has signed.
     fn common_access_verbatim(&self) -> Vec<(ObjectId, Vec<u8>)> {
         let pki = [ObjectId::IDENTITY, ObjectId::SIGNATURE, ObjectId::ENCRYPTION];
-        let signed = [0x3000, 0x9000];
-        let unsigned = |id: &ObjectId| !pki.contains(id) && !signed.contains(&id.get());
+        let signed_or_of_keys = [CHUID, SECURITY_OBJECT, ObjectId::PKI_CERTIFICATE.get()];
+        let unsigned = |id: &ObjectId| !pki.contains(id) && !signed_or_of_keys.contains(&id.get());
         self.containers.iter().filter(|(id, _)| unsigned(id)).cloned().collect()
     }
 
@@ -263,6 +274,10 @@ impl Original {
         notes
     }
 }
+
+/// The CAC containers of the CHUID and the Security Object.
+const CHUID: u16 = 0x3000;
+const SECURITY_OBJECT: u16 = 0x9000;
 
 /// Yubico's administration data: whether the management key is protected by the PIN, and how.
 const ADMIN_DATA: u32 = 0x5F_FF00;

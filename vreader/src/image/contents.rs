@@ -64,7 +64,7 @@ fn common_access(store: &impl Store) -> Result<Option<CacContents>, StoreError> 
         }
     }
     let piv_authentication_hidden = read(store, Record::PivAuthenticationHidden)?.is_some();
-    Ok(Some(CacContents { containers, piv_authentication_hidden }))
+    Ok(Some(CacContents { containers, piv_authentication_hidden, pin_verified: false }))
 }
 
 fn read(store: &impl Store, record: Record) -> Result<Option<Vec<u8>>, StoreError> {

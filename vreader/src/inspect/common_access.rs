@@ -1,7 +1,10 @@
 //! The CAC side of a Common Access Card, read back from its containers.
 
 use apdu::tlv_simple::{Header, Order};
-use card_sim::cac::{self, ObjectId};
+use card_sim::{
+    cac::{self, BufferForm, Container, ObjectId},
+    security::AccessRule,
+};
 use serde::Serialize;
 
 use super::report::{Date, Problem, Tag};
@@ -13,6 +16,8 @@ pub struct CacContents {
     pub containers: Vec<(ObjectId, Vec<u8>)>,
     /// The PIV Authentication certificate and its key are not activated.
     pub piv_authentication_hidden: bool,
+    /// Whoever looks has verified the PIN, and may see what is behind it.
+    pub pin_verified: bool,
 }
 
 /// The CAC side in the report.
@@ -26,6 +31,9 @@ pub struct CommonAccessEntry {
     pub issued: Option<Date>,
     /// Last day, from Person Instance.
     pub expires: Option<Date>,
+    /// The names of the containers whose values the card tells nobody without the PIN, and which therefore are not here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<&'static str>,
     /// The containers.
     pub containers: Vec<ContainerEntry>,
 }
@@ -55,7 +63,11 @@ pub struct ContainerEntry {
 pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> CommonAccessEntry {
     let mut person = Vec::new();
     for (id, record) in &contents.containers {
-        match elements(record) {
+        let elements = match row(*id).map(|row| row.form) {
+            Some(BufferForm::Opaque) => cac::split(record).map(|_| Vec::new()),
+            _ => elements(record),
+        };
+        match elements {
             Some(elements) if *id == ObjectId::PERSON => person = elements,
             Some(_) => {}
             None => problems.push(Problem {
@@ -64,6 +76,16 @@ pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> Commo
                 problem: "the T and V buffers of this CAC container do not fit together".to_owned(),
             }),
         }
+    }
+    let hidden: Vec<_> = contents
+        .containers
+        .iter()
+        .filter_map(|(id, _)| row(*id))
+        .filter(|row| !contents.pin_verified && row.read != AccessRule::Always)
+        .map(|row| row.name)
+        .collect();
+    if !hidden.is_empty() {
+        person.clear();
     }
     let value = |tag| person.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value);
     CommonAccessEntry {
@@ -75,6 +97,7 @@ pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> Commo
         edipi: value(0x17).map(|edipi| String::from_utf8_lossy(edipi).into_owned()),
         issued: value(0x62).and_then(Date::from_compact),
         expires: value(0x63).and_then(Date::from_compact),
+        hidden,
         containers: contents
             .containers
             .iter()
@@ -88,7 +111,11 @@ pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> Commo
 }
 
 fn name(id: ObjectId) -> &'static str {
-    cac::CONTAINERS.iter().find(|container| container.id == id).map_or("", |container| container.name)
+    row(id).map_or("", |row| row.name)
+}
+
+fn row(id: ObjectId) -> Option<&'static Container> {
+    cac::CONTAINERS.iter().find(|container| container.id == id)
 }
 
 /// Tags with values; `None` if the buffers do not fit together.
@@ -111,6 +138,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_the_pin_nobody_learns_what_is_behind_it() {
+        let person = [0x02, 0x00, 0x17, 0x02, 0x02, 0x00, b'1', b'2'].to_vec();
+        let empty = vec![0x00; 4];
+        let containers = vec![(ObjectId::PERSON, person), (ObjectId::PKI_CERTIFICATE, empty)];
+        for (pin_verified, edipi, hidden) in
+            [(true, Some("12"), &[][..]), (false, None, &["Person Instance"])]
+        {
+            let contents = CacContents {
+                containers: containers.clone(),
+                piv_authentication_hidden: false,
+                pin_verified,
+            };
+            let entry = read(&contents, &mut Vec::new());
+            assert_eq!((entry.edipi.as_deref(), &entry.hidden[..]), (edipi, hidden));
+            assert_eq!(entry.containers.len(), 2);
+        }
+    }
+
+    #[test]
     fn containers_whose_buffers_do_not_fit_are_a_problem() {
         let good = [0x02, 0x00, 0x17, 0x02, 0x02, 0x00, b'1', b'2'];
         assert_eq!(elements(&good), Some(vec![(0x17, &b"12"[..])]));
@@ -122,6 +168,7 @@ mod tests {
             let contents = CacContents {
                 containers: vec![(ObjectId::PERSON, bad.to_vec())],
                 piv_authentication_hidden: true,
+                pin_verified: true,
             };
             let mut problems = Vec::new();
             let entry = read(&contents, &mut problems);

@@ -90,6 +90,9 @@ impl Report {
         if let Some(expires) = cac.expires {
             writeln!(f, "  expires on {expires} (Person Instance)")?;
         }
+        if !cac.hidden.is_empty() {
+            writeln!(f, "  not shown without the PIN: {}", cac.hidden.join(", "))?;
+        }
         writeln!(
             f,
             "  PIV Authentication certificate: {}",

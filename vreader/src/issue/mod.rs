@@ -299,18 +299,19 @@ impl Plan {
         };
         let Certificates { mut contents, all, off_card: off_card_certificates } =
             self.certificates(&keys, request, &pki, authorities.as_ref(), crypto)?;
-        let common_access = match (request.cac, &self.holder, authorities) {
-            (Some(request), Some(holder), Some(authorities)) => {
-                Some(self.common_access(request, holder, authorities, &all, crypto)?)
-            }
-            _ => None,
-        };
         self.exchange_key(request, &mut keys, crypto)?;
         progress(Step::Objects);
         let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
         let fingers = features.fingers(&minutiae);
         let key_history = key_history::key_history(features, off_card_certificates.as_ref());
         contents.extend(self.data_objects(request, &minutiae, key_history, &pki, crypto)?);
+        let common_access = match (request.cac, &self.holder, authorities) {
+            (Some(request), Some(holder), Some(authorities)) => {
+                let piv = cac::PivSide { certificates: &all, keys: &keys, objects: &contents };
+                Some(self.common_access(request, holder, authorities, &piv, crypto)?)
+            }
+            _ => None,
+        };
         let secure_messaging = self.secure_messaging(request, &pki, crypto)?;
         let (secure_messaging, card_verifiable_certificate) = match secure_messaging {
             Some((key, cvc::Certified { certificate, signer })) => {

@@ -129,6 +129,7 @@ mod tests {
             ("00A404000BA000000308000010000100", "SELECT PIV"),
             ("00A4040008A00000015100000000", "SELECT issuer security domain"),
             ("00A4040007A0000000790300", "SELECT CAC"),
+            ("00A4040C07A0000000030000", "SELECT card manager"),
             ("00A4040003010203", "SELECT 010203"),
             ("00A40400", "SELECT "),
             ("00A40000023F00", "SELECT file 3F00"),

@@ -1,7 +1,8 @@
-//! Common Access Cards and the programs that read them: OpenSC through the CAC applets and through PIV, coolkey, curl.
+//! Common Access Cards and the programs that read them: OpenSC through the CAC applets and through PIV, coolkey, curl, openssl.
 
 use crate::{
-    card::{CARD, PIN, VREADER, WRONG_PIN},
+    cackey::cackey,
+    card::{PIN, PUK, WRONG_PIN},
     openssl::MESSAGE,
     tls::{Server, curl_with},
     vreader::require,
@@ -9,15 +10,15 @@ use crate::{
 };
 
 /// PKCS#11 identifiers of the three certificates, in the order of the card.
-const IDENTITY: &str = "0001";
-const SIGNATURE: &str = "0002";
-const ENCRYPTION: &str = "0003";
+pub(crate) const IDENTITY: &str = "0001";
+pub(crate) const SIGNATURE: &str = "0002";
+pub(crate) const ENCRYPTION: &str = "0003";
 
 /// What clients call them.
 const LABELS: [&str; 3] =
     ["CAC ID Certificate", "CAC Email Signature Certificate", "CAC Email Encryption Certificate"];
 
-const GEMALTO: &str = "cac-gemalto-gx4-144";
+pub(crate) const GEMALTO: &str = "cac-gemalto-gx4-144";
 /// Every stock with CAC applets.
 const PROFILES: [&str; 8] = [
     GEMALTO,
@@ -30,15 +31,18 @@ const PROFILES: [&str; 8] = [
     "cac-only",
 ];
 
+/// Who issued what a server has to trust.
+const AUTHORITIES: [&str; 3] = ["pki/root-ca.pem", "pki/id-ca.pem", "pki/email-ca.pem"];
+
 const COOLKEY: &str = "/usr/lib/pkcs11/libcoolkeypk11.so";
 
 /// A world with a card of this profile; the seed makes it valid from 2026 on, with an active PIV certificate.
-fn world(profile: &str, options: &[&str]) -> World {
+pub(crate) fn world(profile: &str, options: &[&str]) -> World {
     World::with_card(&[&["--profile", profile], options].concat())
 }
 
 /// pkcs11-tool with one of OpenSC's two drivers for such cards.
-fn opensc(world: &World, driver: &str, words: &[&str]) -> Client {
+pub(crate) fn opensc(world: &World, driver: &str, words: &[&str]) -> Client {
     world.client("pkcs11-tool").env("OPENSC_DRIVER", driver).args(words)
 }
 
@@ -48,7 +52,7 @@ fn with_login(world: &World, words: &[&str]) -> Client {
 }
 
 /// pkcs11-tool with coolkey. It keeps what it has read of a card in a folder for the whole machine; here in one of its own.
-fn coolkey(world: &World, words: &[&str]) -> Client {
+pub(crate) fn coolkey(world: &World, words: &[&str]) -> Client {
     require(COOLKEY);
     let own_cache = "mount -t tmpfs none /var/cache/coolkey && exec \"$@\"";
     world
@@ -59,7 +63,7 @@ fn coolkey(world: &World, words: &[&str]) -> Client {
 }
 
 /// The labels of all certificates that were listed, in order.
-fn labels(listed: &str) -> Vec<&str> {
+pub(crate) fn labels(listed: &str) -> Vec<&str> {
     let certificates = listed.split("Certificate Object").skip(1);
     certificates
         .filter_map(|object| object.lines().find_map(|line| line.trim().strip_prefix("label:")))
@@ -68,7 +72,7 @@ fn labels(listed: &str) -> Vec<&str> {
 }
 
 /// Reads a certificate, and returns the file with its public key.
-fn public_key(world: &World, id: &str) -> String {
+pub(crate) fn public_key(world: &World, id: &str) -> String {
     let file = format!("{id}.der");
     let words = ["--read-object", "--type", "cert", "--id", id, "--output-file", &file];
     opensc(world, "cac", &words).succeeds();
@@ -151,20 +155,6 @@ fn personal_data_needs_the_pin() {
 }
 
 #[test]
-fn a_card_is_shown_with_both_faces() {
-    let world = world(GEMALTO, &["--issued", "2017-06-01"]);
-    let said = world.tool(VREADER).args(["card", "show", CARD]).succeeds();
-    for line in [
-        "2017-06-01 (Person Instance)",
-        "expires on 2023-05-31 (Person Instance)",
-        "Email Encryption Certificate",
-        "PIV Authentication certificate: hidden, not activated",
-    ] {
-        assert!(said.contains(line), "no {line:?} in {said}");
-    }
-}
-
-#[test]
 fn piv_shows_three_certificates_before_activation_and_four_after() {
     let count = |options: &[&str]| {
         let world = world(GEMALTO, options);
@@ -178,27 +168,63 @@ fn piv_shows_three_certificates_before_activation_and_four_after() {
 }
 
 #[test]
-fn three_wrong_pins_lock_both_faces() {
+fn three_wrong_pins_lock_both_faces_for_every_program() {
     let world = world(GEMALTO, &[]);
-    let login =
-        |driver, pin| opensc(&world, driver, &["--login", "--pin", pin, "--list-objects"]).run().text();
-    assert!(login("cac", WRONG_PIN).contains("CKR_PIN_INCORRECT"));
-    assert!(login("PIV-II", WRONG_PIN).contains("CKR_PIN_INCORRECT"));
-    assert!(login("cac", WRONG_PIN).contains("CKR_PIN_INCORRECT"));
-    for driver in ["cac", "PIV-II"] {
-        let said = login(driver, PIN);
-        assert!(said.contains("CKR_PIN_LOCKED"), "{driver}: {said}");
+    let words = |pin| ["--login", "--list-objects", "--type", "privkey", "--pin", pin];
+    let by_opensc = |pin| opensc(&world, "cac", &words(pin));
+    let by_piv = |pin| opensc(&world, "PIV-II", &words(pin));
+    let by_cackey = |pin| cackey(&world, &words(pin));
+    let by_coolkey = |pin| coolkey(&world, &words(pin));
+    let refuses = |client: Client, why: &str| {
+        let said = client.fails();
+        assert!(said.contains(why), "no {why} in {said}");
+    };
+    for client in [by_opensc(WRONG_PIN), by_piv(WRONG_PIN)] {
+        refuses(client, "CKR_PIN_INCORRECT");
     }
+    // A right PIN makes good again what another program did wrong.
+    by_coolkey(PIN).succeeds();
+    for client in [by_cackey(WRONG_PIN), by_piv(WRONG_PIN), by_coolkey(WRONG_PIN)] {
+        refuses(client, "CKR_PIN_INCORRECT");
+    }
+    for client in [by_opensc(PIN), by_piv(PIN), by_cackey(PIN)] {
+        refuses(client, "CKR_PIN_LOCKED");
+    }
+    // coolkey knows no such word.
+    refuses(by_coolkey(PIN), "CKR_DEVICE_ERROR");
+    for (driver, why) in [("cac", "Unsupported INS byte"), ("PIV-II", "Security status not satisfied")] {
+        let words = ["--unblock-pin", "--auth-id", "01", "--puk", PUK, "--new-pin", "654321"];
+        refuses(world.client("pkcs15-tool").env("OPENSC_DRIVER", driver).args(words), why);
+    }
+    refuses(by_opensc("654321"), "CKR_PIN_LOCKED");
 }
 
+/// curl may use every certificate whose key can sign.
 #[test]
 fn the_id_certificate_signs_in_and_the_encryption_certificate_is_refused() {
     let world = world(GEMALTO, &[]);
-    let server = Server::trusting(&world, &["pki/root-ca.pem", "pki/id-ca.pem", "pki/email-ca.pem"]);
+    let server = Server::trusting(&world, &AUTHORITIES);
     for version in ["1.2", "1.3"] {
         for (id, signs_in) in [("%00%01", true), ("%00%02", true), ("%00%03", false)] {
             let outcome = curl_with(id, &world, &server, version, PIN).env("OPENSC_DRIVER", "cac").run();
             assert_eq!(outcome.code() == Some(0), signs_in, "{id} with TLS {version}: {outcome}");
         }
+    }
+}
+
+/// The programs here do not even try to sign in with a key that cannot sign. A server asks the same question of any certificate.
+#[test]
+fn a_server_would_refuse_the_encryption_certificate_too() {
+    let world = world(GEMALTO, &[]);
+    world.write("trusted.pem", AUTHORITIES.map(|file| world.read_text(file)).concat());
+    // 2027-01-01, as the servers of these tests have it.
+    let question = ["verify", "-purpose", "sslclient", "-attime", "1798761600", "-CAfile", "trusted.pem"];
+    for (id, signs_in) in [(IDENTITY, true), (SIGNATURE, true), (ENCRYPTION, false)] {
+        let file = format!("{id}.der");
+        opensc(&world, "cac", &["--read-object", "--type", "cert", "--id", id, "--output-file", &file])
+            .succeeds();
+        let outcome = world.tool("openssl").args(question).args([&file]).run();
+        assert_eq!(outcome.code() == Some(0), signs_in, "{outcome}");
+        assert_eq!(outcome.text().contains("unsuitable certificate purpose"), !signs_in, "{outcome}");
     }
 }

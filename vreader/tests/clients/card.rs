@@ -1,5 +1,7 @@
 //! Cards of a world: made with `vreader card new`, always the same.
 
+use std::path::Path;
+
 use crate::vreader::require;
 use crate::world::{Attachment, World};
 
@@ -23,6 +25,13 @@ pub(crate) fn opensc_module() -> String {
 pub(crate) fn library(name: &str) -> String {
     let path = format!("/usr/lib/{}-linux-gnu/{name}", std::env::consts::ARCH);
     require(&path);
+    path
+}
+
+/// The path of a program or library that one of the tools builds, because no package of Debian has it as the tests need it.
+pub(crate) fn built(path: &str, tool: &str) -> String {
+    let path = format!("{}/../target/clients/{path}", env!("CARGO_MANIFEST_DIR"));
+    assert!(Path::new(&path).exists(), "{path} is not there: run tools/{tool}");
     path
 }
 

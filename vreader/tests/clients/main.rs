@@ -4,7 +4,7 @@
 //! Each test has a world of its own ([`world`]), so that all run side by side. Most clients run as users run them, under
 //! `vreader run` or beside `vreader serve`: no root, no pcscd. [`attachment`] and [`same_exchange`] have Debian's pcscd
 //! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs
-//! them, and `tools/install-opensc-sm` builds the one that no package has.
+//! them, and three others build what no package has: `tools/install-opensc-sm`, `install-p11test`, `install-cackey`.
 
 mod card;
 #[path = "../support/card_folder.rs"]
@@ -23,6 +23,7 @@ mod world;
 mod apdu;
 mod attachment;
 mod cac;
+mod cackey;
 mod card_check;
 mod choices;
 mod clone;
@@ -30,6 +31,7 @@ mod events;
 mod import;
 mod opensc_sm;
 mod opensc_tool;
+mod p11test;
 mod piv_tool;
 mod pkcs11_tool;
 mod pkcs15_tool;

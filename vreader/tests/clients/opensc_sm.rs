@@ -5,10 +5,8 @@
 //! `PIV_USE_SM` (`always`: all that can be is protected; `never`; unset: what anybody may read through contacts is read in
 //! the clear) and `PIV_PAIRING_CODE`; in `opensc.conf`, `piv_use_sm` and `piv_pairing_code`.
 
-use std::path::Path;
-
 use crate::{
-    card::{CARD, PIN, PUK, VREADER, WRONG_PIN},
+    card::{CARD, PIN, PUK, VREADER, WRONG_PIN, built},
     openssl::MESSAGE,
     world::{Attachment, Client, World},
 };
@@ -42,9 +40,7 @@ fn contactless(options: &[&str]) -> World {
 
 /// A program of OpenSC with secure messaging.
 fn client<A: Attachment>(world: &World<A>, program: &str, words: &[&str]) -> Client {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/clients/opensc-sm/bin").join(program);
-    assert!(path.exists(), "OpenSC with secure messaging is not there: run tools/install-opensc-sm");
-    world.client(path.to_str().expect("UTF-8")).args(words)
+    world.client(&built(&format!("opensc-sm/bin/{program}"), "install-opensc-sm")).args(words)
 }
 
 /// The same, which protects all that it can.

@@ -26,8 +26,8 @@ const EMAIL_CA: &str = "DEMO DOD EMAIL CA-59";
 
 /// Who issues the card's certificates.
 pub(in crate::issue) struct Authorities {
-    pub(super) id_ca: Authority,
-    pub(super) email_ca: Authority,
+    pub(in crate::issue) id_ca: Authority,
+    pub(in crate::issue) email_ca: Authority,
 }
 
 impl Authorities {

@@ -1,60 +1,50 @@
 //! The contents of the CAC containers (GSC-IS 2.1, chapter 8; tags as the DoD uses them).
+//!
+//! `02FB`, `1201` and `1202` are empty on real cards, and so they are here; `02FD` and `02FE` are in `pki.rs`.
 
-use std::io::Write;
-
-use apdu::tlv_simple::{Header, Order};
+use apdu::{
+    tlv_ber,
+    tlv_simple::{Header, Order},
+};
 use card_sim::cac::ObjectId;
-use flate2::{Compression, write::ZlibEncoder};
-use rand_core::CryptoRng;
 
 use super::Holder;
-use crate::issue::{date::Date, person::CardNumbers, tlv::element, uuid::Uuid};
+use crate::issue::{date::Date, person::CardNumbers, tlv::element};
 
 /// An element: tag and value.
 type Element = (u8, Vec<u8>);
 
 /// The RID of the DoD.
-const DOD: [u8; 5] = [0xA0, 0x00, 0x00, 0x00, 0x79];
-
-/// CertInfo of a certificate that is a zlib stream.
-const COMPRESSED: u8 = 0x01;
+pub(super) const DOD: [u8; 5] = [0xA0, 0x00, 0x00, 0x00, 0x79];
 
 /// Kinds of applets in a card URL.
 const GENERIC_APPLET: u8 = 0x01;
 const PKI_APPLET: u8 = 0x04;
 
 /// T buffer and V buffer of these elements, one behind the other.
-fn buffers(elements: &[Element]) -> Vec<u8> {
+pub(super) fn buffers(elements: &[Element]) -> Vec<u8> {
     let mut tags = Vec::new();
     let mut values = Vec::new();
     for (tag, value) in elements {
-        let header = Header { tag: *tag, length: length(value) };
-        tags.extend_from_slice(header.encode(Order::Little).as_slice());
+        tags.extend(header(*tag, value));
         values.extend_from_slice(value);
     }
-    [&length(&tags).to_le_bytes()[..], &tags, &length(&values).to_le_bytes(), &values].concat()
+    record(&tags, &values)
+}
+
+/// Tag and length of an element.
+pub(super) fn header(tag: u8, value: &[u8]) -> Vec<u8> {
+    Header { tag, length: length(value) }.encode(Order::Little).as_slice().to_vec()
+}
+
+/// A container of these two buffers.
+pub(super) fn record(tags: &[u8], values: &[u8]) -> Vec<u8> {
+    [&length(tags).to_le_bytes()[..], tags, &length(values).to_le_bytes(), values].concat()
 }
 
 /// No container has 64 KiB; the card would refuse a buffer whose length does not fit it.
 fn length(bytes: &[u8]) -> u16 {
     u16::try_from(bytes.len()).unwrap_or(u16::MAX)
-}
-
-/// A PKI applet's container: the compressed certificate and an identifier of its own.
-pub(super) fn pki(certificate: &[u8], rng: &mut dyn CryptoRng) -> Vec<u8> {
-    let identifier = format!("{{{}}}", Uuid::random(rng));
-    buffers(&[
-        (0x71, vec![COMPRESSED]),
-        (0x70, zlib(certificate)),
-        (0x72, identifier.into_bytes()),
-        (0xFE, Vec::new()),
-    ])
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    // Writing to memory cannot fail.
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes every byte")
 }
 
 /// Card capabilities. The order of the PKI applets' URLs is the order in which clients name their certificates.
@@ -116,14 +106,20 @@ pub(super) fn person_instance(holder: &Holder, issued: Date, expires: Date) -> V
     ])
 }
 
-/// Personnel: a civil servant without a rank.
+/// Personnel: a civil servant without a rank, in the elements that a real card has.
 pub(super) fn personnel() -> Vec<u8> {
     buffers(&[
+        (0x19, Vec::new()),
+        (0x20, Vec::new()),
+        (0x35, Vec::new()),
         (0x24, b"D".to_vec()),
         (0x25, b"09".to_vec()),
         (0x26, Vec::new()),
         (0x34, b"C".to_vec()),
         (0x36, b"GS".to_vec()),
+        (0xD3, b"00".to_vec()),
+        (0xD4, Vec::new()),
+        (0xD5, Vec::new()),
     ])
 }
 
@@ -137,4 +133,15 @@ pub(super) fn benefits(expires: Date) -> Vec<u8> {
         (0x1B, end.clone()),
         (0x1C, end),
     ])
+}
+
+/// A container of the applet that cards had before they had PIV: the elements of the PIV object with these contents. `None` if those
+/// are no elements, which only a card that was broken on purpose has.
+pub(super) fn transitional(contents: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = tlv_ber::Reader::single_byte_tags(contents);
+    let mut elements = Vec::new();
+    while let Some(element) = reader.next().ok()? {
+        elements.push((u8::try_from(element.tag.number()).ok()?, element.value.to_vec()));
+    }
+    Some(buffers(&elements))
 }

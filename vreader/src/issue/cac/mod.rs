@@ -7,25 +7,27 @@
 mod certificates;
 mod containers;
 mod holder;
+mod pki;
 
-use card_sim::{cac::ObjectId, crypto::Crypto, key::KeyReference, key::PrivateKey};
+use card_sim::{
+    cac::ObjectId,
+    crypto::Crypto,
+    key::{KeyReference, PrivateKey, PublicKey},
+};
 
-/// The container of a PKI applet with this certificate.
-pub(super) fn pki_container(certificate: &[u8], rng: &mut dyn rand_core::CryptoRng) -> Vec<u8> {
-    containers::pki(certificate, rng)
-}
-
+pub(super) use self::pki::PkiApplet;
 pub(super) use self::{
     certificates::{Authorities, profile_extensions},
     containers::card_capability_container,
     holder::Holder,
 };
 use super::{
-    IssueError, Plan,
+    IssueError, Plan, SlotKey,
     date::Date,
     error::{crypto as crypto_failed, encoding},
     pki::Authority,
     public_key::subject_public_key_info,
+    tag,
 };
 
 /// What may be chosen of the CAC side of a card.
@@ -61,39 +63,35 @@ pub struct CommonAccess {
     pub email_ca: Authority,
 }
 
+/// The PIV objects that the transitional applet has too.
+const TRANSITIONAL: [u32; 4] = [tag::CHUID, tag::FINGERPRINTS, tag::FACE, tag::SECURITY_OBJECT];
+
 impl Plan {
-    /// The CAC side of the card. `certificates` are those of the PIV keys, in DER.
+    /// The CAC side of a card with these PIV certificates, in DER, keys and contents of objects.
     pub(super) fn common_access(
         &self,
         request: CacRequest,
         holder: &Holder,
         authorities: Authorities,
-        certificates: &[(KeyReference, Vec<u8>)],
+        piv: &PivSide<'_>,
         crypto: &mut dyn Crypto,
     ) -> Result<CommonAccess, IssueError> {
-        let algorithm = card_sim::key::AsymmetricAlgorithm::Rsa2048;
-        let identity_key = self.private_key("key of the ID certificate", algorithm, crypto)?;
-        let public = crypto.public_key(&identity_key).map_err(crypto_failed("compute a public key"))?;
-        let public = subject_public_key_info(&public).map_err(encoding("public key"))?;
-        let identity = self.identity_certificate(&public, &authorities.id_ca, crypto)?;
-
-        let of_piv = |wanted| {
-            let found = certificates.iter().find(|(reference, _)| *reference == wanted);
-            found.map(|(_, der)| der.as_slice()).unwrap_or_default()
-        };
+        let (identity_key, public) = self.identity_key(crypto)?;
+        let info = subject_public_key_info(&public).map_err(encoding("public key"))?;
+        let identity = self.identity_certificate(&info, &authorities.id_ca, crypto)?;
         let mut rng = self.randomness.source("identifiers of the PKI applets")?;
-        let mut pki = |id, certificate: &[u8]| (id, containers::pki(certificate, &mut rng));
-        let mut containers = vec![
-            pki(ObjectId::IDENTITY, &identity),
-            pki(ObjectId::SIGNATURE, of_piv(KeyReference::DigitalSignature)),
-            pki(ObjectId::ENCRYPTION, of_piv(KeyReference::KeyManagement)),
-        ];
-        containers.extend([
-            (ObjectId::CCC, containers::card_capabilities(&self.numbers)),
-            (ObjectId::PERSON, containers::person_instance(holder, self.issued, self.expires)),
-            (ObjectId::PERSONNEL, containers::personnel()),
-            (ObjectId::BENEFITS, containers::benefits(self.expires)),
-        ]);
+        let mut applet = |object, certificate, key: &PublicKey| {
+            PkiApplet::new(object, certificate, key, &mut rng).map_err(encoding("PKI applet"))
+        };
+        let mut applets = vec![applet(ObjectId::IDENTITY, identity, &public)?];
+        for (object, reference) in [
+            (ObjectId::SIGNATURE, KeyReference::DigitalSignature),
+            (ObjectId::ENCRYPTION, KeyReference::KeyManagement),
+        ] {
+            let key = crypto.public_key(piv.key(reference)).map_err(crypto_failed("compute a public key"))?;
+            applets.push(applet(object, piv.certificate(reference), &key)?);
+        }
+        let containers = self.common_access_containers(holder, &applets, piv.objects);
         Ok(CommonAccess {
             identity_key,
             containers,
@@ -101,6 +99,63 @@ impl Plan {
             id_ca: authorities.id_ca,
             email_ca: authorities.email_ca,
         })
+    }
+
+    /// The key of the ID certificate.
+    pub(super) fn identity_key(
+        &self,
+        crypto: &mut dyn Crypto,
+    ) -> Result<(PrivateKey, PublicKey), IssueError> {
+        let algorithm = card_sim::key::AsymmetricAlgorithm::Rsa2048;
+        let private = self.private_key("key of the ID certificate", algorithm, crypto)?;
+        let public = crypto.public_key(&private).map_err(crypto_failed("compute a public key"))?;
+        Ok((private, public))
+    }
+
+    /// The containers of a card with these PKI applets and contents of PIV objects.
+    pub(super) fn common_access_containers(
+        &self,
+        holder: &Holder,
+        applets: &[PkiApplet],
+        objects: &[(u32, Vec<u8>)],
+    ) -> Vec<(ObjectId, Vec<u8>)> {
+        let mut containers: Vec<_> = applets.iter().map(PkiApplet::container).collect();
+        containers.extend([
+            (ObjectId::CCC, containers::card_capabilities(&self.numbers)),
+            (ObjectId::PERSON, containers::person_instance(holder, self.issued, self.expires)),
+            (ObjectId::PERSONNEL, containers::personnel()),
+            (ObjectId::BENEFITS, containers::benefits(self.expires)),
+            (ObjectId::PKI_CREDENTIAL, pki::credentials(applets)),
+            (ObjectId::PKI_CERTIFICATE, pki::index(applets)),
+        ]);
+        let transitional = ObjectId::TRANSITIONAL.into_iter().zip(TRANSITIONAL);
+        containers.extend(transitional.filter_map(|(id, tag)| {
+            let (_, contents) = objects.iter().find(|(found, _)| *found == tag)?;
+            Some((id, containers::transitional(contents)?))
+        }));
+        containers
+    }
+}
+
+/// What the PIV side of the same card has.
+pub(super) struct PivSide<'a> {
+    /// The certificates of its keys, in DER.
+    pub(super) certificates: &'a [(KeyReference, Vec<u8>)],
+    pub(super) keys: &'a [SlotKey],
+    /// The contents of its objects.
+    pub(super) objects: &'a [(u32, Vec<u8>)],
+}
+
+impl PivSide<'_> {
+    fn certificate(&self, wanted: KeyReference) -> Vec<u8> {
+        let found = self.certificates.iter().find(|(reference, _)| *reference == wanted);
+        found.map(|(_, certificate)| certificate.clone()).unwrap_or_default()
+    }
+
+    fn key(&self, wanted: KeyReference) -> &PrivateKey {
+        let found = self.keys.iter().find(|key| key.reference == wanted);
+        // Every card has a key of each of PIV's references.
+        &found.expect("the keys of all references were made").private
     }
 }
 
@@ -113,7 +168,9 @@ mod tests {
     use flate2::read::ZlibDecoder;
     use x509_cert::{
         Certificate,
-        ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, name::GeneralName},
+        ext::pkix::{
+            ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier, name::GeneralName,
+        },
     };
 
     use super::*;
@@ -227,6 +284,56 @@ mod tests {
             let (_, object) = card.objects.iter().find(|(found, _)| found.get() == tag).unwrap();
             assert!(object.windows(der.len()).any(|window| window == der), "{tag:X}");
         }
+    }
+
+    #[test]
+    fn the_index_and_the_credentials_name_the_applets_the_certificates_and_the_keys() {
+        let card = card("2026-01-01", None);
+        let cac = card.cac.as_ref().unwrap();
+        let buffers = |id| {
+            let (_, record) = cac.containers.iter().find(|(found, _)| *found == id).unwrap();
+            card_sim::cac::split(record).unwrap()
+        };
+        let (tags, index) = buffers(ObjectId::PKI_CERTIFICATE);
+        // As on the card whose dump is public.
+        assert_eq!(hex::encode_upper(&tags[..20]), "360000001401DC0B00001401DD03000014017229");
+        assert_eq!(index.len(), 2 + 0xA5);
+        let (tags, credentials) = buffers(ObjectId::PKI_CREDENTIAL);
+        assert_eq!(
+            hex::encode_upper(tags),
+            "18000000140164FF2501_0100140164FF2501_0200140164FF2501".replace('_', "")
+        );
+        let applets = [ObjectId::IDENTITY, ObjectId::SIGNATURE, ObjectId::ENCRYPTION];
+        for ((id, entry), key) in
+            applets.into_iter().zip(index[2..].chunks(0x37)).zip(credentials[2..].chunks(0x125))
+        {
+            let name = hex::encode_upper(id.get().to_be_bytes());
+            let identifier = hex::encode_upper(text(&elements(&card, id), 0x72));
+            let expected = format!("00C8C8CEA000000079{name}00{name}000101{identifier}");
+            assert_eq!(hex::encode_upper(entry), expected);
+            let certificate = certificate(&card, id);
+            let tbs = certificate.tbs_certificate();
+            let (_, identifier) = tbs.get_extension::<SubjectKeyIdentifier>().unwrap().unwrap();
+            assert_eq!(hex::encode_upper(&key[..9]), "000201000014000000");
+            assert_eq!(&key[9..29], identifier.0.as_bytes());
+            assert_eq!(hex::encode_upper(&key[29..37]), "2001000000010000");
+            let bits = tbs.subject_public_key_info().subject_public_key.raw_bytes();
+            assert!(bits.windows(256).any(|window| window == &key[37..]), "the modulus");
+        }
+    }
+
+    #[test]
+    fn the_transitional_applet_says_what_piv_says() {
+        let card = card("2026-01-01", None);
+        let [chuid, fingerprints, face, security] = ObjectId::TRANSITIONAL.map(|id| elements(&card, id));
+        let tags = |elements: &[(u8, Vec<u8>)]| elements.iter().map(|(tag, _)| *tag).collect::<Vec<_>>();
+        assert_eq!(tags(&chuid), [0x30, 0x34, 0x35, 0x36, 0x3E, 0xFE]);
+        assert_eq!(chuid[0].1, card.numbers.fascn_bytes);
+        assert_eq!(text(&chuid, 0x35), card.expires.compact());
+        assert_eq!([tags(&fingerprints), tags(&face)], [[0xBC, 0xFE], [0xBC, 0xFE]]);
+        assert_eq!(tags(&security), [0xBA, 0xBB, 0xFE]);
+        let (_, object) = card.objects.iter().find(|(tag, _)| tag.get() == 0x5F_C108).unwrap();
+        assert!(object.windows(face[0].1.len()).any(|window| window == face[0].1));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 
 use self::{
     common_access::key_of,
+    objects::whole,
     plan::{last_day, plan},
 };
 use super::{
@@ -121,19 +122,27 @@ pub(crate) fn issue(
     progress(Step::Pki);
     let until = last_day(model).unwrap_or(plan.expires).max(plan.expires);
     let pki = Pki::create_until(secrets.seed, request.chosen_pki_algorithm(), plan.pki_from, until, crypto)?;
-    let mut work =
-        Work { plan, pki, until, authorities: Vec::new(), keys: Vec::new(), notes: Vec::new(), crypto };
+    let mut work = Work {
+        plan,
+        pki,
+        until,
+        authorities: Vec::new(),
+        keys: Vec::new(),
+        signed: Vec::new(),
+        notes: Vec::new(),
+        crypto,
+    };
     work.keys(model, progress)?;
     progress(Step::Certificates);
     let mut contents = work.certificates(model)?;
+    progress(Step::Objects);
+    work.objects(model, &request, &mut contents)?;
     let common_access = if model.has_common_access {
         Some(work.common_access(model, &request, &mut contents)?)
     } else {
         None
     };
-    progress(Step::Objects);
-    let objects = work.objects(model, &request, contents)?;
-    work.finish(&request, secrets, objects, common_access)
+    work.finish(&request, secrets, whole(model, contents), common_access)
 }
 
 /// A request for what a card of this kind has.
@@ -172,6 +181,8 @@ struct Work<'a> {
     until: Date,
     authorities: Vec<Authority>,
     keys: Vec<SlotKey>,
+    /// The certificates of the PIV keys, in DER.
+    signed: Vec<(KeyReference, Vec<u8>)>,
     notes: Vec<String>,
     crypto: &'a mut dyn Crypto,
 }
@@ -222,6 +233,7 @@ impl Work<'_> {
             let Some(der) = self.certificate(with.reference, &with.certificate, &purpose)? else { continue };
             let tag = certificate_tag(with.reference);
             contents.extend(tag.map(|tag| (tag, container(&der, with.compressed))));
+            self.signed.push((with.reference, der));
         }
         Ok(contents)
     }

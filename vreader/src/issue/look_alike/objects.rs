@@ -21,8 +21,8 @@ impl Work<'_> {
         &mut self,
         model: &Model,
         request: &Request,
-        mut contents: Contents,
-    ) -> Result<Vec<(ObjectTag, Vec<u8>)>, IssueError> {
+        contents: &mut Contents,
+    ) -> Result<(), IssueError> {
         let (plan, signer) = (&self.plan, &self.pki.content_signer);
         let life = (plan.issued, plan.expires);
         if let Some(elements) = &model.chuid {
@@ -63,12 +63,11 @@ impl Work<'_> {
         if !model.protected.is_empty() {
             self.notes.push("fingerprints, face and Printed Information are a sample's".to_owned());
         }
-        if model.covered.is_empty() {
-            return Ok(whole(model, contents));
+        if !model.covered.is_empty() {
+            let security_object = self.security_object(model, contents)?;
+            contents.push((tag::SECURITY_OBJECT, security_object));
         }
-        let security_object = self.security_object(model, &contents)?;
-        contents.push((tag::SECURITY_OBJECT, security_object));
-        Ok(whole(model, contents))
+        Ok(())
     }
 
     /// The Security Object over the data groups that the original's covers.
@@ -94,7 +93,7 @@ impl Work<'_> {
 }
 
 /// The objects as GET DATA answers them.
-fn whole(model: &Model, contents: Contents) -> Vec<(ObjectTag, Vec<u8>)> {
+pub(super) fn whole(model: &Model, contents: Contents) -> Vec<(ObjectTag, Vec<u8>)> {
     let made: Vec<_> = contents.into_iter().map(|(tag, contents)| complete(tag, &contents)).collect();
     let kept = model.verbatim.iter().filter(|(tag, _)| made.iter().all(|(found, _)| found != tag));
     made.iter().chain(kept).cloned().collect()
