@@ -134,7 +134,7 @@ pub static PIV: Profile = Profile {
     contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x12, 0x76],
     label: "card-sim PIV",
     stated_lengths: None,
-    algorithms: &AsymmetricAlgorithm::ALL,
+    algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
@@ -155,7 +155,7 @@ pub static NIST_SD33: Profile = Profile {
     label: "ID-One PIV",
     // 1,016 and 32,767 bytes.
     stated_lengths: Some([0x03F8, 0x7FFF]),
-    algorithms: &AsymmetricAlgorithm::ALL,
+    algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,

@@ -64,7 +64,7 @@ const fn stock(
         contactless_atr: CONTACTLESS_ATR,
         label: "PIV",
         stated_lengths: None,
-        algorithms: &AsymmetricAlgorithm::ALL,
+        algorithms: &AsymmetricAlgorithm::OF_PIV,
         default_tries: 3,
         tries_kept_for_contact: 1,
         choices: CHOICES,

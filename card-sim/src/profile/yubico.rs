@@ -126,8 +126,12 @@ const CONTACTLESS_ATR_5: &[u8] = &[
     0xF9,
 ];
 
-const BEFORE_5_7: &[AsymmetricAlgorithm] =
-    &[AsymmetricAlgorithm::Rsa2048, AsymmetricAlgorithm::EccP256, AsymmetricAlgorithm::EccP384];
+const BEFORE_5_7: &[AsymmetricAlgorithm] = &[
+    AsymmetricAlgorithm::Rsa1024,
+    AsymmetricAlgorithm::Rsa2048,
+    AsymmetricAlgorithm::EccP256,
+    AsymmetricAlgorithm::EccP384,
+];
 
 const fn stock(
     name: &'static str,
