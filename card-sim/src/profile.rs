@@ -55,6 +55,8 @@ pub struct Choices {
     pub blocked_status: Status,
     /// GENERAL AUTHENTICATE with a key that the card does not hold.
     pub empty_slot: Status,
+    /// GENERAL AUTHENTICATE with another algorithm than the key's.
+    pub other_algorithm: Status,
     /// A wrong or late answer to a card management challenge.
     pub wrong_administrator_proof: Status,
     /// What SELECT answers.
@@ -170,6 +172,7 @@ const NIST_CHOICES: Choices = Choices {
     malformed_reference: MalformedReference::Refused,
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::IncorrectP1P2,
+    other_algorithm: Status::IncorrectP1P2,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
     select_answer: SelectAnswer::Full,
     reselection: Reselection::Keeps,

@@ -40,6 +40,7 @@ const CHOICES: Choices = Choices {
     malformed_reference: MalformedReference::Refused,
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::ReferenceNotFound,
+    other_algorithm: Status::IncorrectP1P2,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
     select_answer: SelectAnswer::Full,
     reselection: Reselection::Keeps,

@@ -101,6 +101,8 @@ const CHOICES: Choices = Choices {
     malformed_reference: MalformedReference::SpendsTry,
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::IncorrectData,
+    // `ykman` takes it for "not this key", and gives up on others.
+    other_algorithm: Status::IncorrectData,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
     select_answer: SelectAnswer::Short,
     reselection: Reselection::Clears,
