@@ -15,7 +15,7 @@ const YKMAN: &str = "yubikey-manager==5.9.2";
 const KEY: &str = "010203040506070801020304050607080102030405060708";
 
 /// `ykman piv …`; words stand between spaces.
-fn ykman(world: &World, words: &str) -> Client {
+pub(crate) fn ykman(world: &World, words: &str) -> Client {
     let program = python::program(YKMAN, "ykman");
     world.client(&program).args(["piv"]).args(words.split(' ').map(|word| word.replace("KEY", KEY)))
 }
@@ -111,6 +111,8 @@ fn keys_of_curve25519_are_imported_and_used() {
     world.tool("openssl").args(["verify", "-CAfile", "own.crt", "own.crt"]).succeeds();
     ykman(&world, &format!("certificates request -P {PIN} -s CN=Sam 9a 9a.pem own.csr")).succeeds();
     world.tool("openssl").args(["req", "-in", "own.csr", "-noout", "-verify"]).succeeds();
+    let said = world.tool(VREADER).args(["card", "show", CARD]).succeeds();
+    assert!(said.contains("key      Ed25519, matches the slot"), "{said}");
 
     // The commands agree on nothing; the library below them does. own.pem is the key in 9D.
     world.tool("openssl").args(["genpkey", "-algorithm", "X25519", "-out", "peer.pem"]).succeeds();
