@@ -99,8 +99,10 @@ pub enum Operation {
     RsaPrivate,
     /// ECDSA over a digest.
     Ecdsa,
-    /// ECDH.
+    /// ECDH, on X25519 too.
     Ecdh,
+    /// Ed25519 over a whole message.
+    Ed25519,
 }
 
 /// One row of the key table: who may use the key, and for what.
@@ -138,6 +140,8 @@ const fn row(contact: AccessRule, contactless: AccessRule, operations: &'static 
 /// An asymmetric algorithm with its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AsymmetricAlgorithm {
+    /// `06`: of YubiKeys (feature `yubico`). SP 800-78-5 has it for retired keys only.
+    Rsa1024,
     /// `07`
     Rsa2048,
     /// `05`
@@ -148,20 +152,39 @@ pub enum AsymmetricAlgorithm {
     EccP256,
     /// `14`
     EccP384,
+    /// `E0`: of YubiKeys (feature `yubico`).
+    Ed25519,
+    /// `E1`: of YubiKeys (feature `yubico`).
+    X25519,
 }
 
 impl AsymmetricAlgorithm {
-    /// Every algorithm, in the order of their identifiers' first appearance in SP 800-78.
-    pub const ALL: [Self; 5] = [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::EccP256, Self::EccP384];
+    /// Every algorithm.
+    pub const ALL: [Self; 8] = [
+        Self::Rsa1024,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::EccP256,
+        Self::EccP384,
+        Self::Ed25519,
+        Self::X25519,
+    ];
+
+    /// Those of PIV cards, in the order of their identifiers' first appearance in SP 800-78.
+    pub const OF_PIV: [Self; 5] = [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::EccP256, Self::EccP384];
 
     /// The algorithm with this identifier.
     pub const fn from_id(id: u8) -> Option<Self> {
         Some(match id {
             0x05 => Self::Rsa3072,
+            0x06 => Self::Rsa1024,
             0x07 => Self::Rsa2048,
             0x11 => Self::EccP256,
             0x14 => Self::EccP384,
             0x16 => Self::Rsa4096,
+            0xE0 => Self::Ed25519,
+            0xE1 => Self::X25519,
             _ => return None,
         })
     }
@@ -170,27 +193,36 @@ impl AsymmetricAlgorithm {
     pub const fn id(self) -> u8 {
         match self {
             Self::Rsa3072 => 0x05,
+            Self::Rsa1024 => 0x06,
             Self::Rsa2048 => 0x07,
             Self::EccP256 => 0x11,
             Self::EccP384 => 0x14,
             Self::Rsa4096 => 0x16,
+            Self::Ed25519 => 0xE0,
+            Self::X25519 => 0xE1,
         }
     }
 
     /// Length in bytes of the modulus, or of a coordinate.
     pub const fn size(self) -> usize {
         match self {
+            Self::Rsa1024 => 128,
             Self::Rsa2048 => 256,
             Self::Rsa3072 => 384,
             Self::Rsa4096 => 512,
-            Self::EccP256 => 32,
+            Self::EccP256 | Self::Ed25519 | Self::X25519 => 32,
             Self::EccP384 => 48,
         }
     }
 
+    /// Whether this is Ed25519 or X25519.
+    pub const fn is_curve25519(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::X25519)
+    }
+
     /// Whether this is RSA; otherwise it is an elliptic curve.
     pub const fn is_rsa(self) -> bool {
-        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+        matches!(self, Self::Rsa1024 | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 }
 
@@ -272,9 +304,10 @@ pub enum PrivateParts<'a> {
         /// Second prime.
         q: &'a [u8],
     },
-    /// Secret scalar, big-endian, as long as a coordinate.
+    /// As long as a coordinate.
     Ecc {
-        /// Secret scalar.
+        /// Secret scalar, big-endian; of Ed25519 and X25519 the 32 bytes that RFC 8032, 5.1.5 and RFC 7748, 5 call the
+        /// private or secret key.
         scalar: &'a [u8],
     },
 }
@@ -349,6 +382,10 @@ pub enum PublicKey {
         /// The point.
         point: Vec<u8, 97>,
     },
+    /// Ed25519, as RFC 8032, 5.1.2 encodes a point.
+    Ed25519([u8; 32]),
+    /// X25519, a coordinate as RFC 7748, 5 encodes it.
+    X25519([u8; 32]),
 }
 
 /// A symmetric key.

@@ -55,6 +55,8 @@ pub struct Choices {
     pub blocked_status: Status,
     /// GENERAL AUTHENTICATE with a key that the card does not hold.
     pub empty_slot: Status,
+    /// GENERAL AUTHENTICATE with another algorithm than the key's.
+    pub other_algorithm: Status,
     /// A wrong or late answer to a card management challenge.
     pub wrong_administrator_proof: Status,
     /// What SELECT answers.
@@ -134,7 +136,7 @@ pub static PIV: Profile = Profile {
     contactless_atr: &[0x3B, 0x86, 0x80, 0x01, 0x80, 0x31, 0xC1, 0x52, 0x41, 0x12, 0x76],
     label: "card-sim PIV",
     stated_lengths: None,
-    algorithms: &AsymmetricAlgorithm::ALL,
+    algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
@@ -155,7 +157,7 @@ pub static NIST_SD33: Profile = Profile {
     label: "ID-One PIV",
     // 1,016 and 32,767 bytes.
     stated_lengths: Some([0x03F8, 0x7FFF]),
-    algorithms: &AsymmetricAlgorithm::ALL,
+    algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
     choices: NIST_CHOICES,
@@ -170,6 +172,7 @@ const NIST_CHOICES: Choices = Choices {
     malformed_reference: MalformedReference::Refused,
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::IncorrectP1P2,
+    other_algorithm: Status::IncorrectP1P2,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
     select_answer: SelectAnswer::Full,
     reselection: Reselection::Keeps,

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::{fmt, iter::Sum, thread};
+use std::{fmt, iter::Sum, slice, thread};
 
 use card_sim::{
     Card,
@@ -25,7 +25,7 @@ use support::{
     PIN, PUK, authenticate_administrator,
     contents::{Contents, assert_wiped, contents},
     cut_flash::{CutFlash, Operations, Power, Tear},
-    object, on, personalise, sample, send, thorough,
+    imports, object, on, personalise, sample, send, thorough,
 };
 
 const NEW: &[u8; 8] = b"76543210";
@@ -437,15 +437,25 @@ fn yubicos_commands_are_done_or_not_done() {
     };
     let management_key = [&[0x00, 0xFF, 0xFF, 0xFE, 0x13, 0x08, 0x9B, 0x10][..], &[0x5A; 16]].concat();
     let import = [&[0x00, 0xFE, 0x11, 0x9A, 0x25, 0x06, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x01]].concat();
+    let [ed25519, x25519, rsa] =
+        imports::fields().map(|(algorithm, field)| imports::import(algorithm, 0x9A, &field));
     let issuer = |name, command| Case { name, administrator: true, commands: vec![command], states };
+    let generate = |algorithm| vec![0x00, 0x47, 0x00, 0x9A, 0x05, 0xAC, 0x03, 0x80, 0x01, algorithm, 0x00];
     let cases = [
         issuer("SET MANAGEMENT KEY", management_key),
         issuer("IMPORT ASYMMETRIC KEY", import),
+        issuer("IMPORT ASYMMETRIC KEY, Ed25519", ed25519),
+        issuer("IMPORT ASYMMETRIC KEY, X25519", x25519),
+        issuer("IMPORT ASYMMETRIC KEY, RSA-1024", rsa),
+        issuer("GENERATE ASYMMETRIC KEY PAIR, Ed25519", generate(0xE0)),
+        issuer("GENERATE ASYMMETRIC KEY PAIR, X25519", generate(0xE1)),
         issuer("MOVE KEY", vec![0x00, 0xF6, 0x83, 0x9C]),
         issuer("DELETE KEY", vec![0x00, 0xF6, 0xFF, 0x9C]),
         Case { administrator: false, ..issuer("RESET", vec![0x00, 0xFB, 0x00, 0x00]) },
     ];
-    for (start, cases) in [(yubikey("a YubiKey", 3), &cases[..4]), (yubikey("blocked", 0), &cases[4..])] {
+    let (reset, others) = cases.split_last().unwrap();
+    for (start, cases) in [(yubikey("a YubiKey", 3), others), (yubikey("blocked", 0), slice::from_ref(reset))]
+    {
         for case in cases {
             println!("{} in {}", cut_everywhere(case, &start), case.name);
         }

@@ -7,19 +7,21 @@ use card_sim::{
     platform::Platform,
     store::{FlashStore, MemoryFlash, Reads, Record, Store, Update},
 };
-use support::contents::contents;
+use support::{contents::contents, imports};
 
 const INSTRUCTIONS: [u8; 10] = [0x47, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFD, 0xFE, 0xFF];
 
 fn data_fields() -> Vec<Vec<u8>> {
     let import = [&[0x06, 0x20][..], &[0x5A; 32]].concat();
     let management_key = [&[0x08, 0x9B, 0x10][..], &[0x5A; 16]].concat();
-    vec![vec![], vec![0x00], import, management_key, vec![0xAC, 0x03, 0x80, 0x01, 0x11]]
+    let generate = |algorithm| vec![0xAC, 0x03, 0x80, 0x01, algorithm];
+    let [ed25519, x25519, _] = imports::fields().map(|(_, field)| field);
+    vec![vec![], vec![0x00], import, ed25519, x25519, management_key, generate(0x11), generate(0xE0)]
 }
 
 /// The key references and places that mean something, and some that do not.
 fn places() -> impl Iterator<Item = u8> {
-    (0x00..=0x05).chain(0x10..=0x16).chain(0x7F..=0x9F).chain(0xF8..=0xFF)
+    (0x00..=0x07).chain(0x10..=0x16).chain(0x7F..=0x9F).chain(0xE0..=0xE2).chain(0xF8..=0xFF)
 }
 
 #[test]

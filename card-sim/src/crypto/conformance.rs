@@ -7,6 +7,11 @@
 //! A.2.5 and A.2.6; RFC 5903 8.1 and 8.2. RSA's were computed by a separate program from the text of
 //! `rsa_prime` (ChaCha20 from RFC 8439's description, 40 rounds of Miller-Rabin) and by plain `pow(block, d, n)`.
 
+#[path = "conformance/curve25519.rs"]
+mod curve25519;
+#[path = "conformance/rsa_values.rs"]
+mod rsa_values;
+
 use core::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
@@ -17,7 +22,7 @@ use super::{
     key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, PrivateKey, PrivateParts, PublicKey},
     key::{SymmetricAlgorithm, SymmetricKey},
 };
-use AsymmetricAlgorithm::{EccP256, EccP384, Rsa2048, Rsa3072, Rsa4096};
+use AsymmetricAlgorithm::{EccP256, EccP384, Rsa1024, Rsa2048, Rsa3072, Rsa4096};
 use CryptoError::{Failed, InvalidInput, InvalidKey, Unsupported};
 
 /// Everything in this file.
@@ -29,11 +34,13 @@ pub(crate) fn all<C: Crypto + Default>() {
     ecdh_known_answers(crypto);
     ecdh_refusals(crypto);
     ecc_generation(crypto);
+    curve25519::all(crypto);
     rsa_known_answers(crypto);
     rsa_fixed_points(crypto);
     rsa_key_refusals(crypto);
     rsa_input_refusals(crypto);
     rsa_composite_prime(crypto);
+    rsa_values::all(crypto);
 }
 
 /// A generator that gives the listed bytes over and over and counts them.
@@ -330,7 +337,11 @@ fn rsa_block(algorithm: AsymmetricAlgorithm) -> heapless::Vec<u8, 512> {
 
 /// SHA-256 of the stored key, of the modulus, and of the block's private power.
 #[rustfmt::skip]
-const RSA: [(AsymmetricAlgorithm, u32, &str, &str, &str); 4] = [
+const RSA: [(AsymmetricAlgorithm, u32, &str, &str, &str); 5] = [
+    (Rsa1024, DEFAULT_EXPONENT,
+     "d649952df2ccd5a364bcd535011740e385d40ca1a8b9165f62f18823e1f7690f",
+     "e14e5f4968f16e7bf0b7937615aa2ac913cfaa082dd88e5a7a85201d45cc3f3c",
+     "145154ebe18299b810b1774267460ff5675edce94550c3aaf34c7eed239bbbdd"),
     (Rsa2048, DEFAULT_EXPONENT,
      "b2ce00c7f3d7278a780059327f94492300899d4541f0997f3c503d29de0ff7ac",
      "01a8657e361366c837450b748d88ecc08f8dd6d667c09c157b0f5dbfb880a054",

@@ -63,7 +63,7 @@ pub(super) fn public_key(key: &PrivateKey) -> Result<PublicKey, CryptoError> {
 
 pub(super) fn sign(key: &PrivateKey, digest: &[u8], signature: &mut [u8]) -> Result<(), CryptoError> {
     let size = key.algorithm().size();
-    if key.algorithm().is_rsa() {
+    if !matches!(key.algorithm(), AsymmetricAlgorithm::EccP256 | AsymmetricAlgorithm::EccP384) {
         return Err(CryptoError::Unsupported);
     }
     if digest.len() != size {
@@ -90,8 +90,8 @@ pub(super) fn sign(key: &PrivateKey, digest: &[u8], signature: &mut [u8]) -> Res
     Ok(())
 }
 
+/// `point` and `shared` have passed [`check_ecdh_lengths`].
 pub(super) fn ecdh(key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError> {
-    check_ecdh_lengths(key.algorithm(), point, shared)?;
     match key.algorithm() {
         AsymmetricAlgorithm::EccP256 => agree::<NistP256>(scalar(key)?, point, shared),
         #[cfg(feature = "p384")]
@@ -100,18 +100,21 @@ pub(super) fn ecdh(key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<
     }
 }
 
-/// What every backend asks of ECDH's arguments before any arithmetic: the curve, the form and length of the peer's
+/// What every backend asks of ECDH's arguments before any arithmetic: the algorithm, the form and length of the peer's
 /// `point`, the length of `shared`.
 pub fn check_ecdh_lengths(
     algorithm: AsymmetricAlgorithm,
     point: &[u8],
     shared: &[u8],
 ) -> Result<(), CryptoError> {
-    if algorithm.is_rsa() {
-        return Err(CryptoError::Unsupported);
-    }
     let size = algorithm.size();
-    let form = point.first() == Some(&UNCOMPRESSED) && point.len().checked_sub(size) == size.checked_add(1);
+    let form = match algorithm {
+        AsymmetricAlgorithm::EccP256 | AsymmetricAlgorithm::EccP384 => {
+            point.first() == Some(&UNCOMPRESSED) && point.len().checked_sub(size) == size.checked_add(1)
+        }
+        AsymmetricAlgorithm::X25519 => point.len() == size,
+        _ => return Err(CryptoError::Unsupported),
+    };
     if form && shared.len() == size { Ok(()) } else { Err(CryptoError::InvalidInput) }
 }
 

@@ -1,7 +1,8 @@
 //! What the card asks of a cryptographic library.
 //!
 //! The trait speaks in the raw forms that GENERAL AUTHENTICATE needs (SP 800-73-5 part 2, 3.2.4): RSA without
-//! padding, ECDSA over a digest, ECDH that returns the x-coordinate, one block of a block cipher.
+//! padding, ECDSA over a digest, ECDH that returns the x-coordinate, one block of a block cipher; and Ed25519 over a
+//! message, for YubiKeys.
 //!
 //! Two implementations stand behind it: [`RustCrypto`], portable and `no_std`, and the host's own in `vreader`.
 //! Promise: for the same key, input and seed all implementations give the same bytes. ECDSA therefore takes its
@@ -9,6 +10,8 @@
 
 #[cfg(feature = "rsa")]
 mod cache;
+#[cfg(feature = "yubico")]
+mod curve25519;
 mod ecc;
 #[cfg(feature = "rsa")]
 mod rsa_crt;
@@ -18,7 +21,7 @@ pub mod rsa_prime;
 mod rsa_raw;
 mod rustcrypto;
 mod symmetric;
-#[cfg(all(test, feature = "rsa"))]
+#[cfg(all(test, feature = "rsa", feature = "yubico"))]
 mod tests;
 
 #[cfg(feature = "rsa")]
@@ -67,6 +70,11 @@ pub trait Crypto {
     /// The public half of `key`.
     fn public_key(&mut self, key: &PrivateKey) -> Result<PublicKey, CryptoError>;
 
+    /// Whether an RSA `key` that was made elsewhere is one: `p` and `q` are prime, and `values` are the numbers that follow
+    /// from them, dP, dQ and qInv (RFC 8017, 3.2), each at most as long as a prime. If not, it is
+    /// [`CryptoError::InvalidKey`].
+    fn check_rsa_values(&mut self, key: &PrivateKey, values: [&[u8]; 3]) -> Result<(), CryptoError>;
+
     /// `block ^ d mod n`, in place. `block` is big-endian and exactly as long as the modulus.
     ///
     /// The result is checked against the public key before it is released, so that a fault cannot leak a prime.
@@ -83,9 +91,18 @@ pub trait Crypto {
         signature: &mut [u8],
     ) -> Result<(), CryptoError>;
 
-    /// ECDH with the peer's uncompressed `point` (`04 || X || Y`).
+    /// Ed25519 over `message` (RFC 8032, 5.1.6).
+    fn ed25519_sign(
+        &mut self,
+        key: &PrivateKey,
+        message: &[u8],
+        signature: &mut [u8; 64],
+    ) -> Result<(), CryptoError>;
+
+    /// ECDH with the peer's uncompressed `point` (`04 || X || Y`); on X25519, with the 32 bytes of a coordinate.
     ///
-    /// Writes the shared x-coordinate with its leading zeros (32 or 48 bytes) to `shared`.
+    /// Writes the shared x-coordinate with its leading zeros (32 or 48 bytes) to `shared`; on X25519, the 32 bytes
+    /// of RFC 7748, 5, unless they are all zero ([`CryptoError::InvalidInput`]).
     fn ecdh(&mut self, key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError>;
 
     /// Encrypts one block in place (ECB). `block` is as long as the cipher's block.

@@ -6,6 +6,8 @@
 
 use alloc::boxed::Box;
 
+#[cfg(feature = "yubico")]
+use crypto_bigint::U512;
 use crypto_bigint::{
     BoxedUint, Odd, U1024, Uint, Word,
     modular::{FixedMontyForm, FixedMontyParams},
@@ -22,6 +24,8 @@ use super::{CryptoError, Join};
 
 /// A key's CRT values, in the width of its primes.
 pub(super) enum Crt {
+    #[cfg(feature = "yubico")]
+    Rsa1024(Box<Values<{ U512::LIMBS }>>),
     Rsa2048(Box<Values<{ U1024::LIMBS }>>),
     #[cfg(feature = "rsa-large")]
     Rsa3072(Box<Values<{ U1536::LIMBS }>>),
@@ -33,6 +37,8 @@ impl Crt {
     /// The values of a key whose primes have equal width.
     pub(super) fn new(key: &RsaPrivateKey) -> Result<Self, CryptoError> {
         Ok(match key.n_bits_precision() {
+            #[cfg(feature = "yubico")]
+            1024 => Self::Rsa1024(Box::new(Values::new(key)?)),
             2048 => Self::Rsa2048(Box::new(Values::new(key)?)),
             #[cfg(feature = "rsa-large")]
             3072 => Self::Rsa3072(Box::new(Values::new(key)?)),
@@ -45,6 +51,8 @@ impl Crt {
     /// `input ^ d mod n` for an `input` as wide as the modulus.
     pub(super) fn power<J: Join>(&self, input: &BoxedUint) -> Result<BoxedUint, CryptoError> {
         match self {
+            #[cfg(feature = "yubico")]
+            Self::Rsa1024(values) => values.power::<J>(input),
             Self::Rsa2048(values) => values.power::<J>(input),
             #[cfg(feature = "rsa-large")]
             Self::Rsa3072(values) => values.power::<J>(input),

@@ -45,6 +45,8 @@ pub const fn is_exponent(exponent: u32) -> bool {
 /// Bits of each prime of an RSA `algorithm`.
 pub(super) fn prime_bits(algorithm: AsymmetricAlgorithm) -> Result<u32, CryptoError> {
     match algorithm {
+        #[cfg(feature = "yubico")]
+        AsymmetricAlgorithm::Rsa1024 => Ok(512),
         AsymmetricAlgorithm::Rsa2048 => Ok(1024),
         #[cfg(feature = "rsa-large")]
         AsymmetricAlgorithm::Rsa3072 => Ok(1536),

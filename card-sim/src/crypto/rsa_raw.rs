@@ -10,6 +10,8 @@
 
 use chacha20::ChaCha20Rng;
 use crypto_bigint::{BoxedUint, ConcatenatingMul, Integer, modular::BoxedMontyForm};
+#[cfg(feature = "yubico")]
+use crypto_primes::{Flavor, is_prime};
 use heapless::Vec;
 use rand_core::{Rng, SeedableRng};
 use rsa::{
@@ -46,6 +48,22 @@ pub fn check_rsa_key(key: &PrivateKey) -> Result<RsaPrivateKey, CryptoError> {
     let checked = RsaPrivateKey::from_p_q((*p).clone(), (*q).clone(), BoxedUint::from(exponent))
         .map_err(|_| CryptoError::InvalidKey)?;
     if checked.qinv().is_some() { Ok(checked) } else { Err(CryptoError::InvalidKey) }
+}
+
+/// [`Crypto::check_rsa_values`](super::Crypto::check_rsa_values): what [`check_rsa_key`] checks, and the rest.
+#[cfg(feature = "yubico")]
+pub(super) fn check_values(key: &PrivateKey, values: [&[u8]; 3]) -> Result<(), CryptoError> {
+    let key = check_rsa_key(key)?;
+    let (Some(dp), Some(dq), Some(q_inverse)) = (key.dp(), key.dq(), key.qinv()) else {
+        return Err(CryptoError::InvalidKey);
+    };
+    let q_inverse = Zeroizing::new(q_inverse.retrieve());
+    let fit = [dp, dq, &*q_inverse].into_iter().zip(values).all(|(number, value)| {
+        let value = BoxedUint::from_be_slice(value, number.bits_precision()).map(Zeroizing::new);
+        value.is_ok_and(|value| *value == *number)
+    });
+    let prime = key.primes().iter().all(|number| is_prime(Flavor::Any, number.as_ref()));
+    if fit && prime { Ok(()) } else { Err(CryptoError::InvalidKey) }
 }
 
 /// A checked key with its blinding pair. Wiped when dropped.

@@ -7,7 +7,9 @@ use core::marker::PhantomData;
 
 use rand_core::CryptoRng;
 
-use super::{Crypto, CryptoError, ecc, symmetric};
+#[cfg(feature = "yubico")]
+use super::curve25519;
+use super::{Crypto, CryptoError, check_ecdh_lengths, ecc, symmetric};
 #[cfg(feature = "rsa")]
 use super::{cache::KeyCache, rsa_prime, rsa_raw::Prepared};
 use crate::key::{AsymmetricAlgorithm, PrivateKey, PublicKey, SymmetricKey};
@@ -58,6 +60,10 @@ impl<J: Join, const KEYS: usize> Crypto for Portable<J, KEYS> {
         exponent: u32,
         rng: &mut dyn CryptoRng,
     ) -> Result<PrivateKey, CryptoError> {
+        #[cfg(feature = "yubico")]
+        if algorithm.is_curve25519() {
+            return curve25519::generate(algorithm, rng);
+        }
         if !algorithm.is_rsa() {
             return ecc::generate(algorithm, rng);
         }
@@ -75,7 +81,21 @@ impl<J: Join, const KEYS: usize> Crypto for Portable<J, KEYS> {
         if key.algorithm().is_rsa() {
             return self.rsa.get_or_prepare(key, Prepared::new)?.public_key();
         }
+        #[cfg(feature = "yubico")]
+        if key.algorithm().is_curve25519() {
+            return curve25519::public_key(key);
+        }
         ecc::public_key(key)
+    }
+
+    fn check_rsa_values(&mut self, key: &PrivateKey, values: [&[u8]; 3]) -> Result<(), CryptoError> {
+        #[cfg(all(feature = "rsa", feature = "yubico"))]
+        return super::rsa_raw::check_values(key, values);
+        #[cfg(not(all(feature = "rsa", feature = "yubico")))]
+        {
+            let _ = (key, values);
+            Err(CryptoError::Unsupported)
+        }
     }
 
     fn rsa_private(&mut self, key: &PrivateKey, block: &mut [u8]) -> Result<(), CryptoError> {
@@ -96,7 +116,27 @@ impl<J: Join, const KEYS: usize> Crypto for Portable<J, KEYS> {
         ecc::sign(key, digest, signature)
     }
 
+    fn ed25519_sign(
+        &mut self,
+        key: &PrivateKey,
+        message: &[u8],
+        signature: &mut [u8; 64],
+    ) -> Result<(), CryptoError> {
+        #[cfg(feature = "yubico")]
+        return curve25519::sign(key, message, signature);
+        #[cfg(not(feature = "yubico"))]
+        {
+            let _ = (key, message, signature);
+            Err(CryptoError::Unsupported)
+        }
+    }
+
     fn ecdh(&mut self, key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError> {
+        check_ecdh_lengths(key.algorithm(), point, shared)?;
+        #[cfg(feature = "yubico")]
+        if key.algorithm() == AsymmetricAlgorithm::X25519 {
+            return curve25519::agree(key, point, shared);
+        }
         ecc::ecdh(key, point, shared)
     }
 

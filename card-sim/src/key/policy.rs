@@ -124,7 +124,7 @@ impl Policy {
             PinPolicy::Default | PinPolicy::Once => AccessRule::Pin,
             PinPolicy::Always => AccessRule::PinOrOccAlways,
         };
-        let operations = &[Operation::RsaPrivate, Operation::Ecdsa, Operation::Ecdh];
+        let operations = &[Operation::RsaPrivate, Operation::Ecdsa, Operation::Ecdh, Operation::Ed25519];
         KeyUse { contact: rule, contactless: rule, operations }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn run<P: Platform>(
     let (key, _) = key::load_private(&context.platform.store, reference)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
     if key.algorithm() != algorithm {
-        return Err(rules::ALGORITHM_KEY.refuse());
+        return Err(rules::ALGORITHM_KEY.refuse_with(context.profile.choices.other_algorithm));
     }
     let key_use = key_use(context, reference)?;
     if !context.security.permits_here(key_use.contact, key_use.contactless) {
@@ -68,7 +68,7 @@ fn with_management_key<P: Platform>(
     let key = key::load_symmetric(&context.platform.store, KeyReference::CardManagement)?
         .ok_or_else(|| rules::EMPTY_SLOT.refuse_with(context.profile.choices.empty_slot))?;
     if key.algorithm() != algorithm {
-        return Err(rules::ALGORITHM_KEY.refuse());
+        return Err(rules::ALGORITHM_KEY.refuse_with(context.profile.choices.other_algorithm));
     }
     let template = Template::parse(command.template)?;
     administrator::run(context, &key, &template)

@@ -131,6 +131,7 @@ pub(super) fn append_public_key(
             &[(MODULUS, modulus), (PUBLIC_EXPONENT, bytes.get(zeros..).unwrap_or_default())]
         }
         PublicKey::Ecc { point } => &[(POINT, point)],
+        PublicKey::Ed25519(key) | PublicKey::X25519(key) => &[(POINT, key)],
     };
     let mut length = 0_usize;
     for (tag, value) in elements {

@@ -132,6 +132,8 @@ const CHOICES: Choices = Choices {
     malformed_reference: MalformedReference::SpendsTry,
     blocked_status: Status::AuthenticationMethodBlocked,
     empty_slot: Status::IncorrectData,
+    // `ykman` takes it for "not this key", and gives up on others.
+    other_algorithm: Status::IncorrectData,
     wrong_administrator_proof: Status::SecurityStatusNotSatisfied,
     select_answer: SelectAnswer::Short,
     reselection: Reselection::Clears,
@@ -157,8 +159,12 @@ const CONTACTLESS_ATR_5: &[u8] = &[
     0xF9,
 ];
 
-const BEFORE_5_7: &[AsymmetricAlgorithm] =
-    &[AsymmetricAlgorithm::Rsa2048, AsymmetricAlgorithm::EccP256, AsymmetricAlgorithm::EccP384];
+const BEFORE_5_7: &[AsymmetricAlgorithm] = &[
+    AsymmetricAlgorithm::Rsa1024,
+    AsymmetricAlgorithm::Rsa2048,
+    AsymmetricAlgorithm::EccP256,
+    AsymmetricAlgorithm::EccP384,
+];
 
 const fn stock(
     name: &'static str,

@@ -4,6 +4,7 @@
 
 pub(crate) mod contents;
 pub(crate) mod cut_flash;
+pub(crate) mod imports;
 pub(crate) mod persistent;
 
 use card_sim::{

@@ -1,8 +1,9 @@
 //! Cryptography for cards under fuzzing.
 //!
 //! What is looked for are faults of the card, not of arithmetic: a fuzzer that makes RSA keys makes a few of them a second
-//! and nothing else. So RSA is a hash here, and where it is told to be [quick](Arithmetic::Quick) the elliptic curves are,
-//! too. Block ciphers are real, for the management key opens the card with them. The arithmetic has tests of its own.
+//! and nothing else. So RSA is a hash here, and any numbers are an RSA key; where it is told to be
+//! [quick](Arithmetic::Quick) the elliptic curves are, too. Block ciphers are real, for the management key opens the card with
+//! them. The arithmetic has tests of its own.
 
 use card_sim::{
     crypto::{Crypto, CryptoError, RustCrypto, rsa_prime::is_exponent},
@@ -92,9 +93,18 @@ impl Crypto for FuzzCrypto {
             let modulus = heapless::Vec::from_slice(&bytes[..size]).map_err(|_| CryptoError::Failed)?;
             return Ok(PublicKey::Rsa { modulus, exponent: 0x0001_0001 });
         }
+        match (key.algorithm(), bytes.first_chunk()) {
+            (AsymmetricAlgorithm::Ed25519, Some(bytes)) => return Ok(PublicKey::Ed25519(*bytes)),
+            (AsymmetricAlgorithm::X25519, Some(bytes)) => return Ok(PublicKey::X25519(*bytes)),
+            _ => {}
+        }
         bytes[0] = 0x04;
         let point = heapless::Vec::from_slice(&bytes[..=2 * size]).map_err(|_| CryptoError::Failed)?;
         Ok(PublicKey::Ecc { point })
+    }
+
+    fn check_rsa_values(&mut self, _: &PrivateKey, _: [&[u8]; 3]) -> Result<(), CryptoError> {
+        Ok(())
     }
 
     fn rsa_private(&mut self, key: &PrivateKey, block: &mut [u8]) -> Result<(), CryptoError> {
@@ -116,6 +126,19 @@ impl Crypto for FuzzCrypto {
         Ok(())
     }
 
+    fn ed25519_sign(
+        &mut self,
+        key: &PrivateKey,
+        message: &[u8],
+        signature: &mut [u8; 64],
+    ) -> Result<(), CryptoError> {
+        if self.is_real(key) {
+            return self.real.ed25519_sign(key, message, signature);
+        }
+        hash(4, key, message, signature);
+        Ok(())
+    }
+
     fn ecdh(&mut self, key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError> {
         if let Some(known) = secure::known_secret(key, point) {
             shared.copy_from_slice(known);
@@ -124,7 +147,7 @@ impl Crypto for FuzzCrypto {
         if self.is_real(key) {
             return self.real.ecdh(key, point, shared);
         }
-        if point.first() != Some(&0x04) {
+        if key.algorithm() != AsymmetricAlgorithm::X25519 && point.first() != Some(&0x04) {
             return Err(CryptoError::InvalidInput);
         }
         hash(3, key, point, shared);

@@ -44,7 +44,7 @@ pub(crate) fn commands() -> [(&'static str, Vec<u8>); 5] {
 pub(crate) fn point(key: &PrivateKey) -> Vec<u8> {
     match RustCrypto::default().public_key(key).unwrap() {
         PublicKey::Ecc { point } => point.to_vec(),
-        PublicKey::Rsa { .. } => unreachable!("the keys are on curves"),
+        _ => unreachable!("the keys are on curves"),
     }
 }
 

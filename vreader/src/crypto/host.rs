@@ -5,7 +5,8 @@
 //! | RSA | AWS-LC, raw; blinded and checked there |
 //! | ECDSA | RFC 6979 nonce and scalars: RustCrypto; `k G`: AWS-LC |
 //! | ECDH | AWS-LC through `aws-lc-rs` |
-//! | RSA key generation | RustCrypto, the two primes in two threads |
+//! | Ed25519, X25519 | RustCrypto |
+//! | RSA key generation, the check of an imported RSA key | RustCrypto, the two primes in two threads |
 //! | one block of AES or TDEA | RustCrypto: it has no call into C and no context to set up |
 //!
 //! AWS-LC signs with a random nonce only, and a card that was given a seed must sign alike each time.
@@ -71,6 +72,9 @@ impl Crypto for HostCrypto {
         let PrivateParts::Ecc { scalar } = key.parts() else {
             return Ok(self.rsa.get_or_prepare(key, PreparedRsa::new)?.public_key());
         };
+        if key.algorithm().is_curve25519() {
+            return self.portable.public_key(key);
+        }
         let curve = curve(key.algorithm())?;
         let valid = match curve {
             Curve::P256 => SecretKey::<NistP256>::from_slice(scalar).is_ok(),
@@ -84,6 +88,10 @@ impl Crypto for HostCrypto {
         point.resize(length, 0).map_err(|_| CryptoError::Failed)?;
         curve.multiply_generator(scalar, &mut point).ok_or(CryptoError::Failed)?;
         Ok(PublicKey::Ecc { point })
+    }
+
+    fn check_rsa_values(&mut self, key: &PrivateKey, values: [&[u8]; 3]) -> Result<(), CryptoError> {
+        self.portable.check_rsa_values(key, values)
     }
 
     fn rsa_private(&mut self, key: &PrivateKey, block: &mut [u8]) -> Result<(), CryptoError> {
@@ -112,7 +120,19 @@ impl Crypto for HostCrypto {
         }
     }
 
+    fn ed25519_sign(
+        &mut self,
+        key: &PrivateKey,
+        message: &[u8],
+        signature: &mut [u8; 64],
+    ) -> Result<(), CryptoError> {
+        self.portable.ed25519_sign(key, message, signature)
+    }
+
     fn ecdh(&mut self, key: &PrivateKey, point: &[u8], shared: &mut [u8]) -> Result<(), CryptoError> {
+        if key.algorithm() == AsymmetricAlgorithm::X25519 {
+            return self.portable.ecdh(key, point, shared);
+        }
         check_ecdh_lengths(key.algorithm(), point, shared)?;
         let key = self.ecdh.get_or_prepare(key, prepare_ecdh)?;
         let peer = agreement::UnparsedPublicKey::new(key.algorithm(), point);

@@ -67,7 +67,7 @@ fn rsa(der: &[u8]) -> Result<PrivateKey, String> {
     let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|error| error.to_string())?;
     let length = key.modulus.as_bytes().len();
     let other = || format!("RSA with {} bits", length * 8);
-    let algorithm = AsymmetricAlgorithm::ALL
+    let algorithm = AsymmetricAlgorithm::OF_PIV
         .into_iter()
         .find(|algorithm| algorithm.is_rsa() && algorithm.size() == length)
         .ok_or_else(other)?;

@@ -175,6 +175,8 @@ pub(crate) fn algorithm(info: &SubjectPublicKeyInfoOwned) -> String {
     match info.algorithm.oid {
         oid::RSA_ENCRYPTION => rsa_bits(key).map_or_else(|| "RSA".to_owned(), |bits| format!("RSA-{bits}")),
         oid::EC_PUBLIC_KEY if key.len() == 65 => "P-256".to_owned(),
+        oid::ED25519 => "Ed25519".to_owned(),
+        oid::X25519 => "X25519".to_owned(),
         oid::EC_PUBLIC_KEY if key.len() == 97 => "P-384".to_owned(),
         other => other.to_string(),
     }

@@ -138,7 +138,7 @@ fn certify(
 fn point(key: &PrivateKey, crypto: &mut dyn Crypto) -> Result<Vec<u8>, IssueError> {
     match crypto.public_key(key).map_err(crypto_failed("compute a public key"))? {
         card_sim::key::PublicKey::Ecc { point } => Ok(point.to_vec()),
-        card_sim::key::PublicKey::Rsa { .. } => Err(IssueError::Suite),
+        _ => Err(IssueError::Suite),
     }
 }
 

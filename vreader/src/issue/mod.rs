@@ -170,11 +170,14 @@ impl fmt::Display for Step {
 /// The usual name of an algorithm.
 pub fn algorithm_name(algorithm: AsymmetricAlgorithm) -> &'static str {
     match algorithm {
+        AsymmetricAlgorithm::Rsa1024 => "RSA-1024",
         AsymmetricAlgorithm::Rsa2048 => "RSA-2048",
         AsymmetricAlgorithm::Rsa3072 => "RSA-3072",
         AsymmetricAlgorithm::Rsa4096 => "RSA-4096",
         AsymmetricAlgorithm::EccP256 => "P-256",
         AsymmetricAlgorithm::EccP384 => "P-384",
+        AsymmetricAlgorithm::Ed25519 => "Ed25519",
+        AsymmetricAlgorithm::X25519 => "X25519",
     }
 }
 

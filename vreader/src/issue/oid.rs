@@ -20,7 +20,7 @@ table! {
     ORGANIZATION = "2.5.4.10";
     ORGANIZATIONAL_UNIT = "2.5.4.11";
 
-    // Keys, hashes and signatures (RFC 5480, RFC 8017, RFC 5754, RFC 5758)
+    // Keys, hashes and signatures (RFC 5480, RFC 8017, RFC 5754, RFC 5758, RFC 8410)
     RSA_ENCRYPTION = "1.2.840.113549.1.1.1";
     SHA_256_WITH_RSA = "1.2.840.113549.1.1.11";
     SHA_384_WITH_RSA = "1.2.840.113549.1.1.12";
@@ -28,6 +28,8 @@ table! {
     EC_PUBLIC_KEY = "1.2.840.10045.2.1";
     CURVE_P256 = "1.2.840.10045.3.1.7";
     CURVE_P384 = "1.3.132.0.34";
+    X25519 = "1.3.101.110";
+    ED25519 = "1.3.101.112";
     ECDSA_WITH_SHA_256 = "1.2.840.10045.4.3.2";
     ECDSA_WITH_SHA_384 = "1.2.840.10045.4.3.3";
     SHA_256 = "2.16.840.1.101.3.4.2.1";

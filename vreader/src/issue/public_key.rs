@@ -1,4 +1,4 @@
-//! Public keys as certificates carry them (RFC 3279, 2.3.1; RFC 5480, 2).
+//! Public keys as certificates carry them (RFC 3279, 2.3.1; RFC 5480, 2; RFC 8410, 3).
 
 use card_sim::key::PublicKey;
 use der::{
@@ -16,19 +16,21 @@ const P256_POINT: usize = 65;
 /// The SubjectPublicKeyInfo of `key`.
 pub(crate) fn subject_public_key_info(key: &PublicKey) -> Result<SubjectPublicKeyInfoOwned, der::Error> {
     let (oid, parameters) = match key {
-        PublicKey::Rsa { .. } => (oid::RSA_ENCRYPTION, Any::null()),
+        PublicKey::Rsa { .. } => (oid::RSA_ENCRYPTION, Some(Any::null())),
         PublicKey::Ecc { point } if point.len() == P256_POINT => {
-            (oid::EC_PUBLIC_KEY, Any::encode_from(&oid::CURVE_P256)?)
+            (oid::EC_PUBLIC_KEY, Some(Any::encode_from(&oid::CURVE_P256)?))
         }
-        PublicKey::Ecc { .. } => (oid::EC_PUBLIC_KEY, Any::encode_from(&oid::CURVE_P384)?),
+        PublicKey::Ecc { .. } => (oid::EC_PUBLIC_KEY, Some(Any::encode_from(&oid::CURVE_P384)?)),
+        PublicKey::Ed25519(_) => (oid::ED25519, None),
+        PublicKey::X25519(_) => (oid::X25519, None),
     };
     Ok(SubjectPublicKeyInfoOwned {
-        algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(parameters) },
+        algorithm: AlgorithmIdentifierOwned { oid, parameters },
         subject_public_key: BitString::from_bytes(&key_bits(key)?)?,
     })
 }
 
-/// The content of the BIT STRING: an RSAPublicKey, or the point.
+/// The content of the BIT STRING: an RSAPublicKey, the point, or the 32 bytes.
 pub(crate) fn key_bits(key: &PublicKey) -> Result<Vec<u8>, der::Error> {
     #[derive(Sequence)]
     struct RsaPublicKey<'a> {
@@ -40,6 +42,7 @@ pub(crate) fn key_bits(key: &PublicKey) -> Result<Vec<u8>, der::Error> {
             RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: *exponent }.to_der()
         }
         PublicKey::Ecc { point } => Ok(point.to_vec()),
+        PublicKey::Ed25519(key) | PublicKey::X25519(key) => Ok(key.to_vec()),
     }
 }
 

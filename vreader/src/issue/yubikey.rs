@@ -12,6 +12,7 @@ use rand_core::Rng;
 use zeroize::Zeroizing;
 
 use super::{
+    discovery::discovery_object,
     error::IssueError,
     padded_pin,
     pki::{self, Authority},
@@ -33,11 +34,14 @@ pub struct FreshYubiKey {
     pub serial_number: u32,
     /// The attestation key, F9.
     pub keys: Vec<(KeyReference, PrivateKey, Origin)>,
-    /// Its certificate.
+    /// Its certificate, and the Discovery Object.
     pub objects: Vec<(ObjectTag, Vec<u8>)>,
     /// Who has signed that.
     pub attestation_root: Authority,
 }
+
+/// PIN usage policy: the application's PIN and no other.
+const PIN_USAGE: [u8; 2] = [0x40, 0x00];
 
 impl FreshYubiKey {
     /// As from the factory. The same seed gives the same card.
@@ -52,7 +56,11 @@ impl FreshYubiKey {
         certificate.extend([0xFE, 0x00]);
         Ok(Self {
             keys: vec![(KeyReference::Attestation, attestation.key().clone(), Origin::Generated)],
-            objects: vec![(ObjectTag::ATTESTATION, element(WRAPPING, &certificate))],
+            objects: vec![
+                (ObjectTag::ATTESTATION, element(WRAPPING, &certificate)),
+                // OpenSC reads it to see that PIV is still selected; a SELECT in its place would forget the PIN.
+                (ObjectTag::DISCOVERY, element(0x7E, &discovery_object(PIN_USAGE))),
+            ],
             attestation_root,
             pin: Zeroizing::new(DEFAULT_PIN),
             puk: Zeroizing::new(DEFAULT_PUK),

@@ -42,3 +42,4 @@ mod tls;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+mod yubikey_together;

@@ -15,7 +15,7 @@ pub(crate) const MANAGEMENT_KEY: &str =
 pub(crate) const OBJECT: [u8; 10] = [0x53, 0x08, 0x01, 0x04, b'T', b'E', b'S', b'T', 0xFE, 0x00];
 
 /// Runs piv-tool after mutual authentication with the management key; `algorithm` is that key's.
-fn piv_tool(world: &World, algorithm: &str, words: &[&str]) -> Client {
+pub(crate) fn piv_tool(world: &World, algorithm: &str, words: &[&str]) -> Client {
     world.write("management.key", MANAGEMENT_KEY);
     let authentication = format!("M:9B:{algorithm}");
     world

@@ -7,9 +7,9 @@ use crate::{
 };
 
 /// The factory's management key, which is the security officer's PIN here.
-const SO_PIN: &str = "010203040506070801020304050607080102030405060708";
+pub(crate) const SO_PIN: &str = "010203040506070801020304050607080102030405060708";
 
-fn pkcs11(world: &World) -> Client {
+pub(crate) fn ykcs11(world: &World) -> Client {
     world.client("pkcs11-tool").args(["--module", &library("libykcs11.so")])
 }
 
@@ -27,9 +27,9 @@ fn with_certificate() -> World {
 #[test]
 fn the_token_and_its_objects_are_listed() {
     let world = with_certificate();
-    let said = pkcs11(&world).args(["--list-slots"]).succeeds();
+    let said = ykcs11(&world).args(["--list-slots"]).succeeds();
     assert!(said.contains("YubiKey PIV #") && said.contains("token model        : YubiKey YK5"), "{said}");
-    let said = pkcs11(&world).args(["--list-objects"]).succeeds();
+    let said = ykcs11(&world).args(["--list-objects"]).succeeds();
     assert!(said.contains("subject:    DN: CN=Sam Sample"), "{said}");
     assert!(said.contains("Public Key Object; RSA 2048 bits"), "{said}");
 }
@@ -37,27 +37,27 @@ fn the_token_and_its_objects_are_listed() {
 #[test]
 fn signatures_verify_and_the_whole_test_passes() {
     let world = with_certificate();
-    let said = pkcs11(&world).args(["--login", "--pin", PIN, "--test"]).succeeds();
+    let said = ykcs11(&world).args(["--login", "--pin", PIN, "--test"]).succeeds();
     assert!(said.contains("No errors"), "{said}");
     world.write("data", "sign me");
     let sign = ["--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--input-file", "data"];
-    pkcs11(&world).args(["--login", "--pin", PIN]).args(sign).args(["--output-file", "signature"]).succeeds();
+    ykcs11(&world).args(["--login", "--pin", PIN]).args(sign).args(["--output-file", "signature"]).succeeds();
     world
         .tool("openssl")
         .args(["x509", "-in", "rsa.crt", "-pubkey", "-noout", "-out", "public.pem"])
         .succeeds();
     let verify = ["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "data"];
     world.tool("openssl").args(verify).succeeds();
-    let said = pkcs11(&world).args(["--login", "--pin", WRONG_PIN, "--test"]).fails();
+    let said = ykcs11(&world).args(["--login", "--pin", WRONG_PIN, "--test"]).fails();
     assert!(said.contains("CKR_PIN_INCORRECT"), "{said}");
 }
 
 #[test]
 fn the_security_officer_generates_a_key_and_writes_a_certificate() {
     let world = with_certificate();
-    let officer = || pkcs11(&world).args(["--login", "--login-type", "so", "--so-pin", SO_PIN]);
+    let officer = || ykcs11(&world).args(["--login", "--login-type", "so", "--so-pin", SO_PIN]);
     officer().args(["--keypairgen", "--id", "02", "--key-type", "EC:prime256v1"]).succeeds();
     officer().args(["--write-object", "rsa.crt", "--type", "cert", "--id", "05"]).succeeds();
-    let said = pkcs11(&world).args(["--list-objects"]).succeeds();
+    let said = ykcs11(&world).args(["--list-objects"]).succeeds();
     assert!(said.contains("X.509 Certificate for Retired Key 1"), "{said}");
 }

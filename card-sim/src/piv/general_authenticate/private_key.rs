@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     crypto::{Crypto, MAX_RESULT, ecdsa_der},
-    key::{KeyUse, Operation, PrivateKey},
+    key::{AsymmetricAlgorithm, KeyUse, Operation, PrivateKey},
     platform::Platform,
     refusal::{Refusal, rules},
 };
@@ -32,7 +32,12 @@ pub(super) fn run<P: Platform>(
     } else {
         input
     };
-    let expected = if operation == Operation::Ecdh { point_length(size) } else { size };
+    let expected = match operation {
+        Operation::Ecdh if !key.algorithm().is_curve25519() => point_length(size),
+        // The whole message.
+        Operation::Ed25519 => input.len(),
+        _ => size,
+    };
     if input.len() != expected {
         return Err(rules::INPUT_LENGTH.refuse());
     }
@@ -49,6 +54,11 @@ pub(super) fn run<P: Platform>(
             let signature = signature.get_mut(..length).ok_or(rules::INPUT_LENGTH.refuse())?;
             crypto.ecdsa_sign(key, input, signature)?;
             ecdsa_der(signature, &mut *result)?;
+        }
+        Operation::Ed25519 => {
+            let mut signature = [0; 64];
+            crypto.ed25519_sign(key, input, &mut signature)?;
+            result.extend_from_slice(&signature)?;
         }
         Operation::Ecdh => {
             result.resize_default(size)?;
@@ -72,11 +82,16 @@ fn fit_digest<'a>(input: &[u8], digest: &'a mut [u8]) -> &'a [u8] {
 fn operation<'a>(key: &PrivateKey, template: &Template<'a>) -> Result<(Operation, &'a [u8]), Refusal> {
     match *template {
         Template { witness: None, challenge: Some(input), response: Some([]), exponentiation: None } => {
-            let rsa = key.algorithm().is_rsa();
-            Ok((if rsa { Operation::RsaPrivate } else { Operation::Ecdsa }, input))
+            let operation = match key.algorithm() {
+                AsymmetricAlgorithm::Ed25519 => Operation::Ed25519,
+                AsymmetricAlgorithm::X25519 => return Err(rules::TEMPLATE.refuse()),
+                algorithm if algorithm.is_rsa() => Operation::RsaPrivate,
+                _ => Operation::Ecdsa,
+            };
+            Ok((operation, input))
         }
         Template { witness: None, challenge: None, response: Some([]), exponentiation: Some(point) }
-            if !key.algorithm().is_rsa() =>
+            if !key.algorithm().is_rsa() && key.algorithm() != AsymmetricAlgorithm::Ed25519 =>
         {
             Ok((Operation::Ecdh, point))
         }

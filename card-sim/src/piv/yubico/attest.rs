@@ -54,6 +54,9 @@ mod oid {
     pub(super) const ECDSA_WITH_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03];
     pub(super) const CURVE_P256: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
     pub(super) const CURVE_P384: &[u8] = &[0x2B, 0x81, 0x04, 0x00, 0x22];
+    /// RFC 8410, 3.
+    pub(super) const ED25519: &[u8] = &[0x2B, 0x65, 0x70];
+    pub(super) const X25519: &[u8] = &[0x2B, 0x65, 0x6E];
 
     /// One of Yubico's extensions.
     pub(super) const fn yubico(number: u8) -> [u8; 10] {
@@ -205,7 +208,13 @@ impl Statement<'_> {
     }
 
     fn write_public_key(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        let of_curve25519 = |info: &mut Writer<'_>, oid, key: &[u8]| {
+            info.nested(tag::SEQUENCE, |algorithm| algorithm.tlv(tag::OBJECT_IDENTIFIER, oid))?;
+            bit_string(info, key)
+        };
         writer.nested(tag::SEQUENCE, |info| match self.public_key {
+            PublicKey::Ed25519(key) => of_curve25519(info, oid::ED25519, key),
+            PublicKey::X25519(key) => of_curve25519(info, oid::X25519, key),
             PublicKey::Ecc { point } => {
                 let curve = if point.len() == 65 { oid::CURVE_P256 } else { oid::CURVE_P384 };
                 info.nested(tag::SEQUENCE, |algorithm| {

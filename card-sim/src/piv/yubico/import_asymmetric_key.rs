@@ -1,7 +1,9 @@
 //! IMPORT ASYMMETRIC KEY: a key that was made elsewhere.
 //!
-//! Of RSA keys, the primes are taken and the rest follows from them: the public exponent is 65537, as on a genuine
-//! `YubiKey`, whose programs refuse others.
+//! Of RSA keys, the primes are kept and the rest follows from them: the public exponent is 65537, as on a genuine
+//! `YubiKey`, whose programs refuse others. What Yubico does not document is the answer to a key that is none, such as
+//! one with a composite number for a prime, or with a dP that is another key's: here it is refused, and the key that was
+//! there stays.
 
 use apdu::tlv_ber::{Reader, Tag};
 
@@ -23,6 +25,8 @@ mod tag {
     /// Two exponents and a coefficient.
     pub(super) const REST: [Tag; 3] = [Tag::new(0x03), Tag::new(0x04), Tag::new(0x05)];
     pub(super) const SCALAR: Tag = Tag::new(0x06);
+    pub(super) const ED25519: Tag = Tag::new(0x07);
+    pub(super) const X25519: Tag = Tag::new(0x08);
 }
 
 pub(super) fn run<P: Platform>(
@@ -39,11 +43,16 @@ pub(super) fn run<P: Platform>(
         .ok_or(rules::ALGORITHM_UNSUPPORTED.refuse())?;
     let mut reader = Reader::new(data);
     let malformed = rules::IMPORT_FORM.refuse();
-    let key = parse(&mut reader, algorithm).ok_or(malformed)?;
+    let (key, rsa_values) = parse(&mut reader, algorithm).ok_or(malformed)?;
     let policy = read_policy(&mut reader)?;
     reader.finish().map_err(|_| malformed)?;
-    // Only a valid key has a public one.
-    context.platform.crypto.public_key(&key).map_err(|error| match error {
+    let crypto = &mut context.platform.crypto;
+    let checked = match rsa_values {
+        Some(values) => crypto.check_rsa_values(&key, values),
+        // Only a valid key has a public one.
+        None => crypto.public_key(&key).map(drop),
+    };
+    checked.map_err(|error| match error {
         CryptoError::InvalidKey | CryptoError::InvalidInput => malformed,
         other => other.into(),
     })?;
@@ -51,13 +60,23 @@ pub(super) fn run<P: Platform>(
     Ok(context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())])?)
 }
 
-fn parse(reader: &mut Reader<'_>, algorithm: AsymmetricAlgorithm) -> Option<PrivateKey> {
+/// The key, and of an RSA key the numbers that follow from it.
+fn parse<'a>(
+    reader: &mut Reader<'a>,
+    algorithm: AsymmetricAlgorithm,
+) -> Option<(PrivateKey, Option<[&'a [u8]; 3]>)> {
+    let scalar = match algorithm {
+        AsymmetricAlgorithm::Ed25519 => tag::ED25519,
+        AsymmetricAlgorithm::X25519 => tag::X25519,
+        _ => tag::SCALAR,
+    };
     if !algorithm.is_rsa() {
-        return PrivateKey::ecc(algorithm, reader.expect(tag::SCALAR).ok()?);
+        return Some((PrivateKey::ecc(algorithm, reader.expect(scalar).ok()?)?, None));
     }
     let (p, q) = (reader.expect(tag::P).ok()?, reader.expect(tag::Q).ok()?);
-    for tag in tag::REST {
-        reader.expect(tag).ok()?;
+    let mut values = [&[][..]; 3];
+    for (value, tag) in values.iter_mut().zip(tag::REST) {
+        *value = reader.expect(tag).ok()?;
     }
-    PrivateKey::rsa(algorithm, DEFAULT_EXPONENT, p, q)
+    Some((PrivateKey::rsa(algorithm, DEFAULT_EXPONENT, p, q)?, Some(values)))
 }

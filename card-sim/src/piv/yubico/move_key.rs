@@ -1,4 +1,5 @@
-//! MOVE KEY and DELETE KEY: a key goes to another reference with its policies, in place of the one there, or goes away.
+//! MOVE KEY and DELETE KEY: a key goes with its policies to another reference, where none may be (`ykman` takes `6A80` for
+//! that), or goes away.
 //! Certificates stay.
 
 use super::super::Context;
@@ -24,11 +25,9 @@ pub(super) fn run<P: Platform>(
     let policy = key::load_attributes(store, from)?.map_or_else(Policy::default, |found| found.policy);
     let record = record.with_policy(policy.for_key(from));
     let gone = Update::Remove(Record::Key(from));
-    match to {
-        None => store.commit(&[gone])?,
-        // It is there already.
-        Some(to) if to == from => {}
-        Some(to) => store.commit(&[Update::Write(Record::Key(to), record.bytes()), gone])?,
+    let Some(to) = to else { return Ok(store.commit(&[gone])?) };
+    if KeyRecord::load(store, Record::Key(to))?.is_some() {
+        return Err(rules::MOVE_TARGET.refuse());
     }
-    Ok(())
+    Ok(store.commit(&[Update::Write(Record::Key(to), record.bytes()), gone])?)
 }

@@ -1,5 +1,5 @@
 //! RESET: the card becomes what it was when it left the factory, once its PIN and its PUK are blocked. Nothing has to be
-//! proved for it. The attestation key and its certificate stay.
+//! proved for it. The attestation key and its certificate stay, and so does the Discovery Object.
 
 use heapless::Vec;
 
@@ -16,6 +16,9 @@ use crate::{
 
 /// Updates of the transaction: every object and key, PIN and PUK with their counters, and some more.
 const CAPACITY: usize = 96;
+
+/// Objects that stay.
+const FROM_FACTORY: [ObjectTag; 2] = [ObjectTag::ATTESTATION, ObjectTag::DISCOVERY];
 
 pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) -> Result<(), Refusal> {
     let tries = context.profile.default_tries;
@@ -36,7 +39,7 @@ pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) ->
         .chain([KeyReference::SecureMessaging])
         .chain((1..=20).filter_map(RetiredNumber::new).map(KeyReference::Retired));
     updates.extend(keys.map(|key| Update::Remove(Record::Key(key))));
-    let objects = Container::all().filter(|container| container.tag != ObjectTag::ATTESTATION);
+    let objects = Container::all().filter(|container| !FROM_FACTORY.contains(&container.tag));
     updates.extend(objects.map(|container| Update::Remove(Record::Object(container.tag))));
     updates.extend([
         Update::Remove(Record::CardVerifiableCertificate),

@@ -111,7 +111,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?;
         serial_number = Some(fresh.serial_number);
         issued.keys.extend(fresh.keys);
-        issued.objects.extend(fresh.objects);
+        let mut objects = fresh.objects;
+        objects.retain(|(tag, _)| issued.objects.iter().all(|(issued, _)| issued != tag));
+        issued.objects.extend(objects);
     }
     let personal = Personal { serial_number, ..Personal::from(&issued) };
     EmulatedCard::create(file, stock.secrets.flash_size, profile, stock.tries(), personal)?;
