@@ -1,7 +1,7 @@
 //! A PIV card in software: bytes in, bytes out.
 //!
 //! [`Card`] is the card of SP 800-73-5. It needs a [`Platform`](platform::Platform) (randomness, storage,
-//! cryptography) and nothing else: no operating system, no clock, no allocator except for RSA (feature `rsa`) and for
+//! cryptography, a holder) and nothing else: no operating system, no clock, no allocator except for RSA (feature `rsa`) and for
 //! the store on flash (feature `flash`).
 //!
 //! | module | what lives there |
@@ -17,7 +17,7 @@
 //! | [`sm`] | secure messaging |
 //! | [`refusal`] | every rule by which a command is refused |
 //! | [`cac`] | the CAC applets, the other face of a Common Access Card (feature `cac`) |
-//! | [`store`], [`crypto`], [`platform`] | what the card needs from outside |
+//! | [`store`], [`crypto`], [`holder`], [`platform`] | what the card needs from outside |
 //!
 //! Promises: no input makes the card panic; every change of state is one transaction; a PIN try is spent before the
 //! PIN is compared; secrets are wiped when they are no longer needed and have no `Debug`.
@@ -43,6 +43,7 @@ pub mod cac;
 pub mod card;
 pub mod crypto;
 pub mod discovery;
+pub mod holder;
 pub mod interface;
 pub mod key;
 pub mod object;

@@ -21,11 +21,11 @@ use crate::{
     inspect::Contents,
     issue::{CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
-    reader::{InsertedCard, Interface},
+    reader::{InsertedCard, Interface, TouchHabit, TouchSensor},
 };
 
-/// The host's platform: a generator, a store in memory or in a file, the host's cryptography.
-pub type HostPlatform = Parts<CardRng, CardStore, DefaultCrypto>;
+/// The host's platform: a generator, a store in memory or in a file, the host's cryptography, a sensor for touches.
+pub type HostPlatform = Parts<CardRng, CardStore, DefaultCrypto, TouchSensor>;
 
 /// Where an emulated card keeps its state.
 pub enum CardStore {
@@ -234,6 +234,8 @@ fn personalise(
 pub struct EmulatedCard {
     // Boxed: its buffers are tens of kilobytes.
     card: Box<Card<HostPlatform>>,
+    /// A YubiKey's sensor for touches.
+    sensor: Option<TouchSensor>,
     /// Its flash could not be opened after a loss of power.
     mute: bool,
 }
@@ -280,13 +282,22 @@ impl EmulatedCard {
     }
 
     fn on(store: CardStore) -> Result<Self, EmulatedError> {
-        let platform = Parts { rng: random::from_system()?, store, crypto: DefaultCrypto::default() };
-        Ok(Self { card: Box::new(Card::new(platform).map_err(EmulatedError::Open)?), mute: false })
+        let holder = TouchSensor::default();
+        let rng = random::from_system()?;
+        let platform = Parts { rng, store, crypto: DefaultCrypto::default(), holder: holder.clone() };
+        let card = Box::new(Card::new(platform).map_err(EmulatedError::Open)?);
+        let sensor = card.profile().yubico.is_some().then_some(holder);
+        Ok(Self { card, sensor, mute: false })
     }
 
     /// Makes everything that the card draws at random repeatable.
     pub fn seed(&mut self, seed: u64) {
         self.card.platform().parts().rng = random::from_seed("card", seed);
+    }
+
+    /// When the card is touched, if it asks for it.
+    pub fn set_touch_habit(&mut self, habit: TouchHabit) {
+        self.card.platform().parts().holder.set_habit(habit);
     }
 
     /// What is on the card, without its secrets.
@@ -334,6 +345,7 @@ impl InsertedCard for EmulatedCard {
 
     fn power_on(&mut self, interface: Interface) {
         self.recover();
+        self.card.platform().parts().holder.power_on(interface);
         self.card.power_on_through(interface);
     }
 
@@ -372,6 +384,10 @@ impl InsertedCard for EmulatedCard {
 
     fn broken_rule(&self) -> Option<&'static Rule> {
         self.card.last_refusal().map(|refusal| refusal.rule)
+    }
+
+    fn touch_sensor(&self) -> Option<TouchSensor> {
+        self.sensor.clone()
     }
 
     fn cut_power(&mut self, cut: PowerCut) -> bool {

@@ -36,6 +36,7 @@ mod pyscard;
 mod same_exchange;
 mod ssh;
 mod tls;
+mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
