@@ -11,6 +11,7 @@
 //! | [`profile`] | card stocks and the choices that the standard leaves to them |
 //! | `piv` | the commands, one file each |
 //! | [`object`], [`key`], [`mod@reference`] | the standard's tables: data objects, keys, PIN and PUK |
+//! | [`further_object`] | data objects beyond the standard's, on YubiKeys (feature `yubico`) |
 //! | [`on_card_comparison`] | the rule by which fingers are compared |
 //! | [`security`] | what has been proved since power-on; the access rules |
 //! | [`interface`], [`discovery`] | contact and contactless; what the Discovery Object says of PINs and pairing |
@@ -43,6 +44,8 @@ pub mod cac;
 pub mod card;
 pub mod crypto;
 pub mod discovery;
+#[cfg(feature = "yubico")]
+pub mod further_object;
 pub mod holder;
 pub mod interface;
 pub mod key;

@@ -49,6 +49,8 @@ struct Case {
     name: &'static str,
     /// Whether the card management key is to be authenticated first.
     administrator: bool,
+    /// Whether the PIN is to be verified first.
+    holder: bool,
     /// The command; more than one of them make a chain.
     commands: Vec<Vec<u8>>,
     states: States,
@@ -58,9 +60,10 @@ fn cases() -> Vec<Case> {
     let holder = |name, header: [u8; 4], old: &[u8], new: &[u8], states: States| {
         let length = u8::try_from(old.len() + new.len()).unwrap();
         let command = [&header[..], &[length], old, new].concat();
-        Case { name, administrator: false, commands: vec![command], states }
+        Case { name, administrator: false, holder: false, commands: vec![command], states }
     };
-    let issuer = |name, commands, states: States| Case { name, administrator: true, commands, states };
+    let issuer =
+        |name, commands, states: States| Case { name, administrator: true, holder: false, commands, states };
     vec![
         holder("VERIFY, wrong PIN", [0x00, 0x20, 0x00, 0x80], WRONG, &[], |old, _| {
             vec![old.clone(), spent(old, Reference::PivPin)]
@@ -268,6 +271,10 @@ fn ready(case: &Case, image: &[u8]) -> (CutCard, Power) {
     if case.administrator {
         authenticate_administrator(&mut card);
     }
+    if case.holder {
+        let verify = [&[0x00, 0x20, 0x00, 0x80, 0x08][..], PIN].concat();
+        assert_eq!(send(&mut card, &verify).1, 0x9000);
+    }
     (card, power)
 }
 
@@ -409,6 +416,7 @@ fn a_facial_image_is_there_or_not_there() {
     let case = Case {
         name: "PUT DATA, facial image",
         administrator: true,
+        holder: false,
         commands: put_data(&object(0x5F_C108, &[0x08; 12_710])),
         states: |old, _| {
             let (tag, image) = object(0x5F_C108, &[0x08; 12_710]);
@@ -424,7 +432,12 @@ fn yubikey(name: &'static str, tries: u8) -> Start {
     let profile = Update::Write(Record::Profile, b"yubikey5");
     let tries = [tries];
     let counter = |reference| Update::Write(Record::RetryCounter(reference), &tries);
+    let further_object = [
+        Update::Write(Record::FurtherTags, &[0x5F, 0x00, 0x01]),
+        Update::Write(Record::FurtherObject(0), &[0x53, 0x02, 0x31, 0x32]),
+    ];
     store.commit(&[profile, counter(Reference::PivPin), counter(Reference::Puk)]).unwrap();
+    store.commit(&further_object).unwrap();
     Start { name, image: store.image().unwrap().to_vec() }
 }
 
@@ -436,15 +449,28 @@ fn yubicos_commands_are_done_or_not_done() {
     };
     let management_key = [&[0x00, 0xFF, 0xFF, 0xFE, 0x13, 0x08, 0x9B, 0x10][..], &[0x5A; 16]].concat();
     let import = [&[0x00, 0xFE, 0x11, 0x9A, 0x25, 0x06, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x01]].concat();
-    let issuer = |name, command| Case { name, administrator: true, commands: vec![command], states };
+    let issuer =
+        |name, command| Case { name, administrator: true, holder: false, commands: vec![command], states };
+    let put = |number: u8, contents: &[u8]| {
+        let object = [&[0x53, u8::try_from(contents.len()).unwrap()][..], contents].concat();
+        let data = [&[0x5C, 0x03, 0x5F, 0x00, number][..], &object].concat();
+        [&[0x00, 0xDB, 0x3F, 0xFF, u8::try_from(data.len()).unwrap()][..], &data].concat()
+    };
     let cases = [
+        issuer("PUT DATA, a further object", put(0x02, &[0x39; 40])),
+        issuer("PUT DATA, another one in its place", put(0x01, &[0x39; 40])),
+        issuer("PUT DATA, none in its place", put(0x01, &[])),
+        Case { holder: true, ..issuer("SET PIN RETRIES", vec![0x00, 0xFA, 0x05, 0x04]) },
         issuer("SET MANAGEMENT KEY", management_key),
         issuer("IMPORT ASYMMETRIC KEY", import),
         issuer("MOVE KEY", vec![0x00, 0xF6, 0x83, 0x9C]),
         issuer("DELETE KEY", vec![0x00, 0xF6, 0xFF, 0x9C]),
         Case { administrator: false, ..issuer("RESET", vec![0x00, 0xFB, 0x00, 0x00]) },
     ];
-    for (start, cases) in [(yubikey("a YubiKey", 3), &cases[..4]), (yubikey("blocked", 0), &cases[4..])] {
+    let reset = cases.len() - 1;
+    for (start, cases) in
+        [(yubikey("a YubiKey", 3), &cases[..reset]), (yubikey("blocked", 0), &cases[reset..])]
+    {
         for case in cases {
             println!("{} in {}", cut_everywhere(case, &start), case.name);
         }

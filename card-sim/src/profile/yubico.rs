@@ -27,7 +27,21 @@ pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
 pub struct Yubico {
     /// The firmware's version, which GET VERSION answers.
     pub version: Version,
+    /// Longest contents of a data object, in bytes.
+    pub longest_object: usize,
+    /// Bytes that all data objects together may take.
+    pub object_memory: usize,
 }
+
+impl Yubico {
+    /// A YubiKey 5 with this firmware.
+    const fn five(version: Version) -> Self {
+        Self { version, longest_object: 3052, object_memory: OBJECT_MEMORY }
+    }
+}
+
+/// About 51 kilobytes.
+const OBJECT_MEMORY: usize = 51_200;
 
 /// A version of the firmware; an earlier one is the smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,26 +173,16 @@ pub static YUBIKEY_4: Profile = stock(
     "YubiKey 4, firmware 4.3.5",
     ATR_4,
     BEFORE_5_7,
-    &Yubico { version: Version::new(4, 3, 5) },
+    &Yubico { version: Version::new(4, 3, 5), longest_object: 3049, object_memory: OBJECT_MEMORY },
 );
 
 /// `YubiKey` 5 of firmware 5.2.4: without GET METADATA.
-pub static YUBIKEY_5_2: Profile = stock(
-    "yubikey5-2",
-    "YubiKey 5, firmware 5.2.4",
-    ATR_5,
-    BEFORE_5_7,
-    &Yubico { version: Version::new(5, 2, 4) },
-);
+pub static YUBIKEY_5_2: Profile =
+    stock("yubikey5-2", "YubiKey 5, firmware 5.2.4", ATR_5, BEFORE_5_7, &Yubico::five(Version::new(5, 2, 4)));
 
 /// `YubiKey` 5 of firmware 5.4.3.
-pub static YUBIKEY_5_4: Profile = stock(
-    "yubikey5-4",
-    "YubiKey 5, firmware 5.4.3",
-    ATR_5,
-    BEFORE_5_7,
-    &Yubico { version: Version::new(5, 4, 3) },
-);
+pub static YUBIKEY_5_4: Profile =
+    stock("yubikey5-4", "YubiKey 5, firmware 5.4.3", ATR_5, BEFORE_5_7, &Yubico::five(Version::new(5, 4, 3)));
 
 /// `YubiKey` 5 of firmware 5.7.1.
 pub static YUBIKEY_5: Profile = stock(
@@ -186,5 +190,5 @@ pub static YUBIKEY_5: Profile = stock(
     "YubiKey 5, firmware 5.7.1",
     ATR_5,
     &AsymmetricAlgorithm::ALL,
-    &Yubico { version: Version::new(5, 7, 1) },
+    &Yubico::five(Version::new(5, 7, 1)),
 );

@@ -40,3 +40,4 @@ mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+mod yubikey_objects;
