@@ -18,6 +18,7 @@
 //! | [`sm`] | secure messaging |
 //! | [`refusal`] | every rule by which a command is refused |
 //! | [`cac`] | the CAC applets, the other face of a Common Access Card (feature `cac`) |
+//! | `yubikey` | what tells that a card is a YubiKey: its applications beside PIV (feature `yubico`) |
 //! | [`store`], [`crypto`], [`holder`], [`platform`] | what the card needs from outside |
 //!
 //! Promises: no input makes the card panic; every change of state is one transaction; a PIN try is spent before the
@@ -60,5 +61,7 @@ pub mod refusal;
 pub mod security;
 pub mod sm;
 pub mod store;
+#[cfg(feature = "yubico")]
+mod yubikey;
 
 pub use card::{Card, OpenError};

@@ -22,6 +22,10 @@ pub const DEFAULT_PUK: [u8; LENGTH] = *b"12345678";
 pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
     [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
+/// What the attestations and the management application say of a key's form: a key for the USB-A socket.
+#[cfg(feature = "yubico")]
+pub(crate) const FORM_FACTOR: u8 = 0x01;
+
 /// Yubico's dialect of PIV.
 #[derive(Debug)]
 pub struct Yubico {
@@ -64,6 +68,8 @@ impl Version {
 /// What came with a version of the firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
+    /// The management application, which tells what the key is.
+    Management,
     /// ATTEST.
     Attestation,
     /// GET SERIAL.
@@ -82,6 +88,7 @@ impl Feature {
     /// The first version that has it.
     pub const fn since(self) -> Version {
         match self {
+            Self::Management => Version::new(4, 1, 0),
             Self::Attestation => Version::new(4, 3, 0),
             Self::SerialNumber => Version::new(5, 0, 3),
             Self::Metadata => Version::new(5, 3, 0),

@@ -40,4 +40,5 @@ mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+mod yubikey_info;
 mod yubikey_objects;
