@@ -56,8 +56,6 @@ mod base {
     pub(super) const CAC_IDENTITY_KEY: u16 = 0x004;
     #[cfg(feature = "cac")]
     pub(super) const PIV_AUTHENTICATION_HIDDEN: u16 = 0x005;
-    #[cfg(feature = "yubico")]
-    pub(super) const FURTHER_TAGS: u16 = 0x006;
     pub(super) const OBJECT: u16 = 0x100;
     pub(super) const KEY: u16 = 0x300;
     pub(super) const REFERENCE_DATA: u16 = 0x400;
@@ -66,6 +64,8 @@ mod base {
     pub(super) const CAC_CONTAINER: u16 = 0x600;
     #[cfg(feature = "yubico")]
     pub(super) const FURTHER_OBJECT: u16 = 0x700;
+    #[cfg(feature = "yubico")]
+    pub(super) const FURTHER_TAGS: u16 = 0x7FF;
 }
 
 impl Record {
@@ -102,8 +102,6 @@ impl Record {
             0 if number == base::CAC_IDENTITY_KEY => Self::CacIdentityKey,
             #[cfg(feature = "cac")]
             0 if number == base::PIV_AUTHENTICATION_HIDDEN => Self::PivAuthenticationHidden,
-            #[cfg(feature = "yubico")]
-            0 if number == base::FURTHER_TAGS => Self::FurtherTags,
             0 => Self::Profile,
             base::OBJECT => {
                 Container::all().map(|row| Self::Object(row.tag)).find(|row| row.number() == number)?
@@ -115,6 +113,8 @@ impl Record {
                 .iter()
                 .map(|row| Self::CacContainer(row.id))
                 .find(|row| row.number() == number)?,
+            #[cfg(feature = "yubico")]
+            base::FURTHER_OBJECT if number == base::FURTHER_TAGS => Self::FurtherTags,
             #[cfg(feature = "yubico")]
             base::FURTHER_OBJECT if low < PLACES => Self::FurtherObject(low),
             base::RETRY_COUNTER => Self::RetryCounter(Reference::from_byte(low)?),
