@@ -6,6 +6,7 @@ use benches::{Report, median, microseconds, time_per_call};
 use card_sim::{
     Card,
     crypto::RustCrypto,
+    holder::Obliging,
     key::{SymmetricAlgorithm, SymmetricKey},
     object::ObjectTag,
     personalise::{Personalisation, ReferenceData},
@@ -45,7 +46,8 @@ fn main() -> ExitCode {
         cac: None,
     };
     contents.write(&mut store).expect("the card fits its memory");
-    let platform = Parts { rng: random::from_seed("bench", 0), store, crypto: RustCrypto::default() };
+    let platform =
+        Parts { rng: random::from_seed("bench", 0), store, crypto: RustCrypto::default(), holder: Obliging };
     let mut card = Card::new(platform).expect("the card was just made");
     card.power_on();
 

@@ -19,6 +19,7 @@ use benches::{Report, median, microseconds, time_per_call};
 use card_sim::{
     Card,
     crypto::{Crypto, check_rsa_key},
+    holder::Obliging,
     key::{
         AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference, Origin, PrivateKey, PrivateParts, PublicKey,
         SymmetricAlgorithm, SymmetricKey,
@@ -214,7 +215,8 @@ fn card<C: Crypto + Default>(reference: KeyReference, key: &PrivateKey) -> Bench
     };
     let mut store = FlashSize::DEFAULT.blank_store();
     contents.write(&mut store).expect("the card fits its memory");
-    let platform = Parts { rng: random::from_seed("bench", 0), store, crypto: C::default() };
+    let platform =
+        Parts { rng: random::from_seed("bench", 0), store, crypto: C::default(), holder: Obliging };
     let mut card = Card::new(platform).expect("the card was just made");
     card.power_on();
     let verify = [&[0x00, 0x20, 0x00, 0x80, 0x08][..], b"123456\xFF\xFF"].concat();

@@ -10,6 +10,8 @@ use zeroize::Zeroize;
 
 #[cfg(feature = "cac")]
 use crate::cac;
+#[cfg(feature = "yubico")]
+use crate::yubikey::Applet;
 use crate::{
     discovery::PinUsagePolicy,
     interface::Interface,
@@ -56,6 +58,9 @@ enum Application {
     IssuerSecurityDomain,
     #[cfg(feature = "cac")]
     Cac,
+    /// One of a YubiKey's beside PIV.
+    #[cfg(feature = "yubico")]
+    YubiKey(Applet),
 }
 
 impl Application {
@@ -470,6 +475,8 @@ fn dispatch<P: Platform>(
         Application::IssuerSecurityDomain => Err(rules::ISSUER_DOMAIN.refuse()),
         #[cfg(feature = "cac")]
         Application::Cac => cac::run(context, place.cac, command),
+        #[cfg(feature = "yubico")]
+        Application::YubiKey(applet) => applet.run(context, command),
     }
 }
 
@@ -517,6 +524,8 @@ fn select<P: Platform>(
         }
         #[cfg(feature = "cac")]
         Application::Cac => place.cac.applet_information(context.response),
+        #[cfg(feature = "yubico")]
+        Application::YubiKey(applet) => applet.select(context),
     }
 }
 
@@ -541,6 +550,8 @@ impl Place<'_> {
             {
                 Some(Application::Cac)
             }
+            #[cfg(feature = "yubico")]
+            None => Applet::by_name(context.profile, name).map(Application::YubiKey),
             found => found,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     security::AccessRule,
     store::{Record, Store, StoreError},
 };
-use policy::Policy;
+use policy::{Policy, TouchPolicy};
 
 /// RSA's usual public exponent, the only one that SP 800-78-5 section 3.1 makes cards use by default.
 pub const DEFAULT_EXPONENT: u32 = 0x0001_0001;
@@ -114,6 +114,8 @@ pub struct KeyUse {
     pub contactless: AccessRule,
     /// What it may do; nothing asymmetric for the card management key.
     pub operations: &'static [Operation],
+    /// Whether its use asks for a touch.
+    pub touch: TouchPolicy,
 }
 
 impl KeyReference {
@@ -134,7 +136,7 @@ impl KeyReference {
 }
 
 const fn row(contact: AccessRule, contactless: AccessRule, operations: &'static [Operation]) -> KeyUse {
-    KeyUse { contact, contactless, operations }
+    KeyUse { contact, contactless, operations, touch: TouchPolicy::Never }
 }
 
 /// An asymmetric algorithm with its size.

@@ -98,14 +98,18 @@ impl Container {
 
     /// The row of the object whose tag is written in these one to three bytes.
     pub fn from_bytes(tag: &[u8]) -> Option<&'static Self> {
-        let number = match *tag {
-            [a] => u32::from_be_bytes([0, 0, 0, a]),
-            [a, b] => u32::from_be_bytes([0, 0, a, b]),
-            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
-            _ => return None,
-        };
-        Self::find(number)
+        Self::find(tag_number(tag)?)
     }
+}
+
+/// The number of the tag that is written in these one to three bytes.
+pub(crate) fn tag_number(tag: &[u8]) -> Option<u32> {
+    Some(match *tag {
+        [a] => u32::from_be_bytes([0, 0, 0, a]),
+        [a, b] => u32::from_be_bytes([0, 0, a, b]),
+        [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+        _ => return None,
+    })
 }
 
 /// The data-object table.

@@ -9,8 +9,9 @@ use apdu::Status;
 
 use crate::{
     key::AsymmetricAlgorithm,
-    object::Container,
+    object::{Container, ObjectTag},
     reference::{LENGTH, Reference},
+    security::AccessRule,
 };
 use yubico::Yubico;
 
@@ -230,6 +231,15 @@ impl Profile {
     /// Whether a card of this stock has this container.
     pub(crate) fn has_container(&self, container: &Container) -> bool {
         self.yubico.is_some() || !container.is_yubico()
+    }
+
+    /// Who may read the object in this container, through the contacts and through the antenna.
+    pub(crate) fn read_rules(&self, container: &Container) -> (AccessRule, AccessRule) {
+        if self.yubico.is_some() && container.tag == ObjectTag::PAIRING_CODE {
+            // To a YubiKey it is an object like any other.
+            return (AccessRule::Always, AccessRule::Always);
+        }
+        (container.contact_read, container.contactless_read)
     }
 
     /// Whether cards of this stock have the PIV application.

@@ -208,6 +208,7 @@ pub mod rules {
         // Yubico's commands.
         YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
         KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA and a touch policy AB are one byte from 00 to 03 each";
+        TOUCH = Status::SecurityStatusNotSatisfied, YubicoPiv, "key policies", "the holder touches the card in time";
         NO_KEY = Status::ReferenceNotFound, YubicoPiv, "GET METADATA, MOVE KEY", "the card has the key or the reference data";
         MOVE_TARGET = Status::IncorrectData, YubicoPiv, "MOVE KEY", "no key is where the key is to go";
         IMPORT_FORM = Status::IncorrectData, YubicoPiv, "IMPORT ASYMMETRIC KEY", "the data field is the parts of a valid key of the algorithm in P1";

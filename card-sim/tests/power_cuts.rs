@@ -50,6 +50,8 @@ struct Case {
     name: &'static str,
     /// Whether the card management key is to be authenticated first.
     administrator: bool,
+    /// Whether the PIN is to be verified first.
+    holder: bool,
     /// The command; more than one of them make a chain, or the first selects the applet.
     commands: Vec<Vec<u8>>,
     states: States,
@@ -59,9 +61,10 @@ fn cases() -> Vec<Case> {
     let holder = |name, header: [u8; 4], old: &[u8], new: &[u8], states: States| {
         let length = u8::try_from(old.len() + new.len()).unwrap();
         let command = [&header[..], &[length], old, new].concat();
-        Case { name, administrator: false, commands: vec![command], states }
+        Case { name, administrator: false, holder: false, commands: vec![command], states }
     };
-    let issuer = |name, commands, states: States| Case { name, administrator: true, commands, states };
+    let issuer =
+        |name, commands, states: States| Case { name, administrator: true, holder: false, commands, states };
     vec![
         holder("VERIFY, wrong PIN", [0x00, 0x20, 0x00, 0x80], WRONG, &[], |old, _| {
             vec![old.clone(), spent(old, Reference::PivPin)]
@@ -269,6 +272,10 @@ fn ready(case: &Case, image: &[u8]) -> (CutCard, Power) {
     if case.administrator {
         authenticate_administrator(&mut card);
     }
+    if case.holder {
+        let verify = [&[0x00, 0x20, 0x00, 0x80, 0x08][..], PIN].concat();
+        assert_eq!(send(&mut card, &verify).1, 0x9000);
+    }
     (card, power)
 }
 
@@ -410,6 +417,7 @@ fn a_facial_image_is_there_or_not_there() {
     let case = Case {
         name: "PUT DATA, facial image",
         administrator: true,
+        holder: false,
         commands: put_data(&object(0x5F_C108, &[0x08; 12_710])),
         states: |old, _| {
             let (tag, image) = object(0x5F_C108, &[0x08; 12_710]);
@@ -425,7 +433,12 @@ fn yubikey(name: &'static str, tries: u8) -> Start {
     let profile = Update::Write(Record::Profile, b"yubikey5");
     let tries = [tries];
     let counter = |reference| Update::Write(Record::RetryCounter(reference), &tries);
+    let further_object = [
+        Update::Write(Record::FurtherTags, &[0x5F, 0x00, 0x01]),
+        Update::Write(Record::FurtherObject(0), &[0x53, 0x02, 0x31, 0x32]),
+    ];
     store.commit(&[profile, counter(Reference::PivPin), counter(Reference::Puk)]).unwrap();
+    store.commit(&further_object).unwrap();
     Start { name, image: store.image().unwrap().to_vec() }
 }
 
@@ -439,9 +452,19 @@ fn yubicos_commands_are_done_or_not_done() {
     let import = [&[0x00, 0xFE, 0x11, 0x9A, 0x25, 0x06, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x01]].concat();
     let [ed25519, x25519, rsa] =
         imports::fields().map(|(algorithm, field)| imports::import(algorithm, 0x9A, &field));
-    let issuer = |name, command| Case { name, administrator: true, commands: vec![command], states };
+    let issuer =
+        |name, command| Case { name, administrator: true, holder: false, commands: vec![command], states };
+    let put = |number: u8, contents: &[u8]| {
+        let object = [&[0x53, u8::try_from(contents.len()).unwrap()][..], contents].concat();
+        let data = [&[0x5C, 0x03, 0x5F, 0x00, number][..], &object].concat();
+        [&[0x00, 0xDB, 0x3F, 0xFF, u8::try_from(data.len()).unwrap()][..], &data].concat()
+    };
     let generate = |algorithm| vec![0x00, 0x47, 0x00, 0x9A, 0x05, 0xAC, 0x03, 0x80, 0x01, algorithm, 0x00];
     let cases = [
+        issuer("PUT DATA, a further object", put(0x02, &[0x39; 40])),
+        issuer("PUT DATA, another one in its place", put(0x01, &[0x39; 40])),
+        issuer("PUT DATA, none in its place", put(0x01, &[])),
+        Case { holder: true, ..issuer("SET PIN RETRIES", vec![0x00, 0xFA, 0x05, 0x04]) },
         issuer("SET MANAGEMENT KEY", management_key),
         issuer("IMPORT ASYMMETRIC KEY", import),
         issuer("IMPORT ASYMMETRIC KEY, Ed25519", ed25519),
@@ -484,7 +507,7 @@ fn the_commands_of_the_cac_applets_are_done_or_not_done() {
     let holder = |name, header: [u8; 3], old: &[u8], new: &[u8], states: States| {
         let length = u8::try_from(old.len() + new.len()).unwrap();
         let command = [&header[..], &[0x00, length], old, new].concat();
-        Case { name, administrator: false, commands: vec![select.to_vec(), command], states }
+        Case { name, administrator: false, holder: false, commands: vec![select.to_vec(), command], states }
     };
     let one_less: States = |old, _| vec![old.clone(), spent(old, Reference::PivPin)];
     let all_again: States =
@@ -502,6 +525,7 @@ fn the_commands_of_the_cac_applets_are_done_or_not_done() {
         Case {
             name: "PUT DATA, certificate that is not activated",
             administrator: true,
+            holder: false,
             commands: put_data(&large()),
             states: |old, _| {
                 assert!(old.contains_key(&Record::PivAuthenticationHidden.number()));

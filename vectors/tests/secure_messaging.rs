@@ -8,6 +8,7 @@ use std::{convert::Infallible, path::Path};
 use card_sim::{
     Card,
     crypto::RustCrypto,
+    holder::Obliging,
     key::{AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey},
     object::ObjectTag,
     personalise::{Personalisation, ReferenceData},
@@ -231,7 +232,7 @@ fn card_of(json: &Value) -> Card<Parts<Nonce, FlashStore<MemoryFlash>, RustCrypt
     .write(&mut store)
     .unwrap();
     let rng = Nonce(bytes(&json["nonce"]));
-    let mut card = Card::new(Parts { rng, store, crypto: RustCrypto::default() }).unwrap();
+    let mut card = Card::new(Parts { rng, store, crypto: RustCrypto::default(), holder: Obliging }).unwrap();
     card.power_on();
     card
 }

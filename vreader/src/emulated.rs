@@ -21,12 +21,12 @@ use crate::{
     inspect::Contents,
     issue::{CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
-    reader::{InsertedCard, Interface},
+    reader::{InsertedCard, Interface, TouchHabit, TouchSensor},
     stock,
 };
 
-/// The host's platform: a generator, a store in memory or in a file, the host's cryptography.
-pub type HostPlatform = Parts<CardRng, CardStore, DefaultCrypto>;
+/// The host's platform: a generator, a store in memory or in a file, the host's cryptography, a sensor for touches.
+pub type HostPlatform = Parts<CardRng, CardStore, DefaultCrypto, TouchSensor>;
 
 /// Where an emulated card keeps its state.
 pub enum CardStore {
@@ -237,6 +237,8 @@ fn personalise(
 pub struct EmulatedCard {
     // Boxed: its buffers are tens of kilobytes.
     card: Box<Card<HostPlatform>>,
+    /// A YubiKey's sensor for touches.
+    sensor: Option<TouchSensor>,
     /// Its flash could not be opened after a loss of power.
     mute: bool,
 }
@@ -283,19 +285,27 @@ impl EmulatedCard {
     }
 
     fn on(store: CardStore) -> Result<Self, EmulatedError> {
-        let platform = Parts { rng: random::from_system()?, store, crypto: DefaultCrypto::default() };
-        let profile = stock::of_card(&platform.store).map_err(EmulatedError::Memory)?;
-        let card = match profile {
+        let holder = TouchSensor::default();
+        let rng = random::from_system()?;
+        let platform = Parts { rng, store, crypto: DefaultCrypto::default(), holder: holder.clone() };
+        let card = match stock::of_card(&platform.store).map_err(EmulatedError::Memory)? {
             Some(profile) => Card::of_stock(platform, profile),
             // It says what is wrong.
             None => Card::new(platform),
         };
-        Ok(Self { card: Box::new(card.map_err(EmulatedError::Open)?), mute: false })
+        let card = Box::new(card.map_err(EmulatedError::Open)?);
+        let sensor = card.profile().yubico.is_some().then_some(holder);
+        Ok(Self { card, sensor, mute: false })
     }
 
     /// Makes everything that the card draws at random repeatable.
     pub fn seed(&mut self, seed: u64) {
         self.card.platform().parts().rng = random::from_seed("card", seed);
+    }
+
+    /// When the card is touched, if it asks for it.
+    pub fn set_touch_habit(&mut self, habit: TouchHabit) {
+        self.card.platform().parts().holder.set_habit(habit);
     }
 
     /// What is on the card, without its secrets.
@@ -341,6 +351,7 @@ impl InsertedCard for EmulatedCard {
 
     fn power_on(&mut self, interface: Interface) {
         self.recover();
+        self.card.platform().parts().holder.power_on(interface);
         self.card.power_on_through(interface);
     }
 
@@ -379,6 +390,10 @@ impl InsertedCard for EmulatedCard {
 
     fn broken_rule(&self) -> Option<&'static Rule> {
         self.card.last_refusal().map(|refusal| refusal.rule)
+    }
+
+    fn touch_sensor(&self) -> Option<TouchSensor> {
+        self.sensor.clone()
     }
 
     fn cut_power(&mut self, cut: PowerCut) -> bool {

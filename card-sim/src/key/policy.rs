@@ -1,8 +1,10 @@
 //! What a YubiKey asks of its holder before it uses a key: the PIN policy and the touch policy.
 //!
 //! Follows Yubico's documentation of its PIV commands (tags `AA` and `AB` of key generation and import). A policy is part of
-//! the key's record, and goes with the key when that is moved. Touch is stored and reported only: this card is one that
-//! its holder touches whenever it asks.
+//! the key's record, and goes with the key when that is moved. Who is asked for a touch is the platform's
+//! [`Holder`](crate::holder::Holder).
+
+use core::time::Duration;
 
 use super::{KeyReference, KeyUse, Operation};
 use crate::security::AccessRule;
@@ -54,6 +56,9 @@ impl PinPolicy {
         }
     }
 }
+
+/// How long a touch is good for keys whose policy is [`TouchPolicy::Cached`].
+pub const CACHED_TOUCH: Duration = Duration::from_secs(15);
 
 /// When a key needs a touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -125,7 +130,7 @@ impl Policy {
             PinPolicy::Always => AccessRule::PinOrOccAlways,
         };
         let operations = &[Operation::RsaPrivate, Operation::Ecdsa, Operation::Ecdh, Operation::Ed25519];
-        KeyUse { contact: rule, contactless: rule, operations }
+        KeyUse { contact: rule, contactless: rule, operations, touch: self.touch }
     }
 
     /// In the upper six bits of a record's byte.

@@ -3,10 +3,12 @@
 use apdu::tlv_ber::{Reader, Tag};
 
 use super::Context;
+#[cfg(feature = "yubico")]
+use super::yubico;
 #[cfg(feature = "cac")]
 use crate::{cac, object::ObjectTag};
 use crate::{
-    object::Container,
+    object::{Container, tag_number},
     platform::Platform,
     profile::EmptyContainer,
     refusal::{Refusal, rules},
@@ -24,11 +26,15 @@ const EMPTY: [u8; 2] = [0x53, 0x00];
 /// The access rule comes before the question whether the object exists, so that a reader without the right learns
 /// nothing.
 pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8]) -> Result<(), Refusal> {
-    let container = parse(tag_list)?;
-    if !context.profile.has_container(container) {
-        return Err(rules::OBJECT_NOT_FOUND.refuse());
+    let tag = parse(tag_list)?;
+    let container = Container::find(tag).filter(|container| context.profile.has_container(container));
+    #[cfg(feature = "yubico")]
+    if container.is_none() && context.profile.yubico.is_some() {
+        return yubico::object::read(context, tag);
     }
-    if !context.security.permits_here(container.contact_read, container.contactless_read) {
+    let container = container.ok_or(rules::OBJECT_NOT_FOUND.refuse())?;
+    let (contact, contactless) = context.profile.read_rules(container);
+    if !context.security.permits_here(contact, contactless) {
         return Err(rules::OBJECT_READ.refuse());
     }
     #[cfg(feature = "cac")]
@@ -48,12 +54,12 @@ pub(super) fn get_data<P: Platform>(context: &mut Context<'_, P>, tag_list: &[u8
     Ok(())
 }
 
-/// The object that the list names: one tag of one to three bytes.
-fn parse(tag_list: &[u8]) -> Result<&'static Container, Refusal> {
+/// The tag that the list names, of one to three bytes.
+fn parse(tag_list: &[u8]) -> Result<u32, Refusal> {
     let mut reader = Reader::new(tag_list);
     let tag = reader.expect(TAG_LIST).map_err(|_| rules::GET_DATA_FORM.refuse())?;
-    if !reader.is_empty() || tag.is_empty() || tag.len() > 3 {
+    if !reader.is_empty() {
         return Err(rules::GET_DATA_FORM.refuse());
     }
-    Container::from_bytes(tag).ok_or(rules::OBJECT_NOT_FOUND.refuse())
+    tag_number(tag).ok_or(rules::GET_DATA_FORM.refuse())
 }

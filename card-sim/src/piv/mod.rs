@@ -21,6 +21,8 @@ pub(crate) use select::{AID, application_property_template};
 use command::Command;
 use heapless::VecView;
 
+#[cfg(feature = "yubico")]
+use crate::{holder::Holder, key::policy::TouchPolicy};
 use crate::{
     interface::Interface,
     platform::{Parts, Platform},
@@ -32,7 +34,7 @@ use crate::{
 
 /// What a handler may use.
 pub(crate) struct Context<'a, P: Platform> {
-    pub(crate) platform: &'a mut Parts<P::Rng, P::Store, P::Crypto>,
+    pub(crate) platform: &'a mut Parts<P::Rng, P::Store, P::Crypto, P::Holder>,
     pub(crate) security: &'a mut SecurityStatus,
     pub(crate) profile: &'static Profile,
     /// The suite of the card's secure messaging, if it has that.
@@ -41,6 +43,16 @@ pub(crate) struct Context<'a, P: Platform> {
     pub(crate) session: &'a mut Option<Session>,
     /// The answer's data field; empty when a handler starts.
     pub(crate) response: &'a mut VecView<u8>,
+}
+
+#[cfg(feature = "yubico")]
+impl<P: Platform> Context<'_, P> {
+    /// Waits for the touch that a key's policy wants, if it wants one. This comes last before the key is used: what is
+    /// refused for another reason asks nobody.
+    fn ask_for_touch(&mut self, policy: TouchPolicy) -> Result<(), Refusal> {
+        let wanted = matches!(policy, TouchPolicy::Always | TouchPolicy::Cached);
+        if wanted && !self.platform.holder.touches(policy) { Err(rules::TOUCH.refuse()) } else { Ok(()) }
+    }
 }
 
 /// Runs one command of the PIV card application.

@@ -6,9 +6,8 @@ use super::Context;
 use crate::{
     card::RESPONSE_CAPACITY,
     discovery::PinUsagePolicy,
-    object::{Container, ObjectTag},
+    object::{Container, ObjectTag, tag_number},
     platform::Platform,
-    profile::Profile,
     reference::Reference,
     refusal::{Refusal, rules},
     security::AccessRule,
@@ -25,13 +24,23 @@ pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
     }
-    let (tag, object) = parse(data, context.profile)?;
+    let (tag, object) = parse(data)?;
     // What cannot be read back in one answer is not taken.
     if object.len() > RESPONSE_CAPACITY {
         return Err(rules::MEMORY_FULL.refuse());
     }
-    context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?;
-    if tag == ObjectTag::DISCOVERY { take_back(context) } else { Ok(()) }
+    write(context, tag, object)?;
+    if tag == ObjectTag::DISCOVERY.get() { take_back(context) } else { Ok(()) }
+}
+
+fn write<P: Platform>(context: &mut Context<'_, P>, tag: u32, object: &[u8]) -> Result<(), Refusal> {
+    #[cfg(feature = "yubico")]
+    if let Some(yubico) = context.profile.yubico {
+        return super::yubico::object::write(context, yubico, tag, object);
+    }
+    let container = Container::find(tag).filter(|container| context.profile.has_container(container));
+    let tag = container.ok_or(rules::OBJECT_NOT_FOUND.refuse())?.tag;
+    Ok(context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?)
 }
 
 /// What a new Discovery Object takes back opens nothing any more.
@@ -48,22 +57,21 @@ fn take_back<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
 }
 
 /// The object's tag, and the object as GET DATA will answer it.
-fn parse<'a>(data: &'a [u8], profile: &Profile) -> Result<(ObjectTag, &'a [u8]), Refusal> {
+fn parse(data: &[u8]) -> Result<(u32, &[u8]), Refusal> {
     let mut reader = Reader::new(data);
     let first = reader.next().ok().flatten().ok_or(rules::PUT_DATA_FORM.refuse())?;
     let (tag, object) = match first.tag {
         TAG_LIST => {
-            let container = Container::from_bytes(first.value)
-                .filter(|container| profile.has_container(container))
-                .ok_or(rules::OBJECT_NOT_FOUND.refuse())?;
+            let tag = tag_number(first.value).ok_or(rules::OBJECT_NOT_FOUND.refuse())?;
+            let bare = [ObjectTag::DISCOVERY, ObjectTag::BIT_GROUP].iter().any(|bare| bare.get() == tag);
             let object = reader.remaining();
-            if !container.tag.is_wrapped() || reader.expect(CONTENTS).is_err() {
+            if bare || reader.expect(CONTENTS).is_err() {
                 return Err(rules::PUT_DATA_FORM.refuse());
             }
-            (container.tag, object)
+            (tag, object)
         }
-        DISCOVERY => (ObjectTag::DISCOVERY, data),
-        BIT_GROUP => (ObjectTag::BIT_GROUP, data),
+        DISCOVERY => (ObjectTag::DISCOVERY.get(), data),
+        BIT_GROUP => (ObjectTag::BIT_GROUP.get(), data),
         _ => return Err(rules::PUT_DATA_FORM.refuse()),
     };
     if reader.is_empty() { Ok((tag, object)) } else { Err(rules::PUT_DATA_FORM.refuse()) }

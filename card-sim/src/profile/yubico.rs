@@ -24,12 +24,30 @@ pub const DEFAULT_PUK: [u8; LENGTH] = *b"12345678";
 pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
     [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
+/// What the attestations and the management application say of a key's form: a key for the USB-A socket.
+#[cfg(feature = "yubico")]
+pub(crate) const FORM_FACTOR: u8 = 0x01;
+
 /// Yubico's dialect of PIV.
 #[derive(Clone, Debug)]
 pub struct Yubico {
     /// The firmware's version, which GET VERSION answers.
     pub version: Version,
+    /// Longest contents of a data object, in bytes.
+    pub longest_object: usize,
+    /// Bytes that all data objects together may take.
+    pub object_memory: usize,
 }
+
+impl Yubico {
+    /// A YubiKey 5 with this firmware.
+    const fn five(version: Version) -> Self {
+        Self { version, longest_object: 3052, object_memory: OBJECT_MEMORY }
+    }
+}
+
+/// About 51 kilobytes.
+const OBJECT_MEMORY: usize = 51_200;
 
 /// A version of the firmware; an earlier one is the smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +77,8 @@ impl fmt::Display for Version {
 /// What came with a version of the firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
+    /// The management application, which tells what the key is.
+    Management,
     /// ATTEST.
     Attestation,
     /// GET SERIAL.
@@ -75,7 +95,8 @@ pub enum Feature {
 
 impl Feature {
     /// Every one, in the order of their appearance.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Management,
         Self::Attestation,
         Self::SerialNumber,
         Self::Metadata,
@@ -87,6 +108,7 @@ impl Feature {
     /// What people call it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Management => "management application",
             Self::Attestation => "attestation",
             Self::SerialNumber => "serial number",
             Self::Metadata => "metadata",
@@ -99,6 +121,7 @@ impl Feature {
     /// The first version that has it.
     pub const fn since(self) -> Version {
         match self {
+            Self::Management => Version::new(4, 1, 0),
             Self::Attestation => Version::new(4, 3, 0),
             Self::SerialNumber => Version::new(5, 0, 3),
             Self::Metadata => Version::new(5, 3, 0),
@@ -196,26 +219,16 @@ pub static YUBIKEY_4: Profile = stock(
     "YubiKey 4, firmware 4.3.5",
     ATR_4,
     BEFORE_5_7,
-    &Yubico { version: Version::new(4, 3, 5) },
+    &Yubico { version: Version::new(4, 3, 5), longest_object: 3049, object_memory: OBJECT_MEMORY },
 );
 
 /// `YubiKey` 5 of firmware 5.2.4: without GET METADATA.
-pub static YUBIKEY_5_2: Profile = stock(
-    "yubikey5-2",
-    "YubiKey 5, firmware 5.2.4",
-    ATR_5,
-    BEFORE_5_7,
-    &Yubico { version: Version::new(5, 2, 4) },
-);
+pub static YUBIKEY_5_2: Profile =
+    stock("yubikey5-2", "YubiKey 5, firmware 5.2.4", ATR_5, BEFORE_5_7, &Yubico::five(Version::new(5, 2, 4)));
 
 /// `YubiKey` 5 of firmware 5.4.3.
-pub static YUBIKEY_5_4: Profile = stock(
-    "yubikey5-4",
-    "YubiKey 5, firmware 5.4.3",
-    ATR_5,
-    BEFORE_5_7,
-    &Yubico { version: Version::new(5, 4, 3) },
-);
+pub static YUBIKEY_5_4: Profile =
+    stock("yubikey5-4", "YubiKey 5, firmware 5.4.3", ATR_5, BEFORE_5_7, &Yubico::five(Version::new(5, 4, 3)));
 
 /// `YubiKey` 5 of firmware 5.7.1.
 pub static YUBIKEY_5: Profile = stock(
@@ -223,5 +236,5 @@ pub static YUBIKEY_5: Profile = stock(
     "YubiKey 5, firmware 5.7.1",
     ATR_5,
     &AsymmetricAlgorithm::ALL,
-    &Yubico { version: Version::new(5, 7, 1) },
+    &Yubico::five(Version::new(5, 7, 1)),
 );

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "cac")]
 use crate::cac::{CONTAINERS as CONTAINERS_OF_CAC, ObjectId};
+#[cfg(feature = "yubico")]
+use crate::further_object::PLACES;
 use crate::{
     key::KeyReference,
     object::{Container, ObjectTag},
@@ -33,6 +35,12 @@ pub enum Record {
     CacContainer(ObjectId),
     /// A data object as GET DATA answers it: `53 L …`, or bare `7E L …` and `7F 61 L …`.
     Object(ObjectTag),
+    /// Which tags the further objects of a YubiKey have: three bytes for each place.
+    #[cfg(feature = "yubico")]
+    FurtherTags,
+    /// The further object in this place, as GET DATA answers it.
+    #[cfg(feature = "yubico")]
+    FurtherObject(u8),
     /// A key: algorithm identifier, origin and policy, material.
     Key(KeyReference),
     /// Reference data: number of tries, then the eight bytes that are compared.
@@ -57,6 +65,10 @@ mod base {
     pub(super) const RETRY_COUNTER: u16 = 0x500;
     #[cfg(feature = "cac")]
     pub(super) const CAC_CONTAINER: u16 = 0x600;
+    #[cfg(feature = "yubico")]
+    pub(super) const FURTHER_OBJECT: u16 = 0x700;
+    #[cfg(feature = "yubico")]
+    pub(super) const FURTHER_TAGS: u16 = 0x7FF;
 }
 
 impl Record {
@@ -73,6 +85,10 @@ impl Record {
             Self::PivAuthenticationHidden => base::PIV_AUTHENTICATION_HIDDEN,
             #[cfg(feature = "cac")]
             Self::CacContainer(object) => base::CAC_CONTAINER | u16::from(object.container().record),
+            #[cfg(feature = "yubico")]
+            Self::FurtherTags => base::FURTHER_TAGS,
+            #[cfg(feature = "yubico")]
+            Self::FurtherObject(place) => base::FURTHER_OBJECT | u16::from(place),
             Self::Object(tag) => base::OBJECT | tag.record_offset(),
             Self::Key(key) => base::KEY | u16::from(key.to_byte()),
             Self::ReferenceData(reference) => base::REFERENCE_DATA | u16::from(reference.to_byte()),
@@ -102,6 +118,10 @@ impl Record {
                 .iter()
                 .map(|row| Self::CacContainer(row.id))
                 .find(|row| row.number() == number)?,
+            #[cfg(feature = "yubico")]
+            base::FURTHER_OBJECT if number == base::FURTHER_TAGS => Self::FurtherTags,
+            #[cfg(feature = "yubico")]
+            base::FURTHER_OBJECT if low < PLACES => Self::FurtherObject(low),
             base::RETRY_COUNTER => Self::RetryCounter(Reference::from_byte(low)?),
             _ => return None,
         };
@@ -142,6 +162,8 @@ mod tests {
         for reference in Reference::ALL {
             records.extend([Record::ReferenceData(reference), Record::RetryCounter(reference)]);
         }
+        #[cfg(feature = "yubico")]
+        records.extend(crate::further_object::records());
         #[cfg(feature = "cac")]
         {
             records.extend([Record::CacIdentityKey, Record::PivAuthenticationHidden]);

@@ -11,7 +11,7 @@ use card_sim::store::{Record, Store, StoreError};
 pub(crate) type Contents = BTreeMap<u16, Vec<u8>>;
 
 static ALL_RECORDS: LazyLock<Vec<Record>> =
-    LazyLock::new(|| (0..0x600).filter_map(Record::from_number).collect());
+    LazyLock::new(|| (0..0x1000).filter_map(Record::from_number).collect());
 
 /// Reads everything.
 pub(crate) fn contents(store: &impl Store) -> Result<Contents, StoreError> {

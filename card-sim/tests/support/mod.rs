@@ -10,6 +10,7 @@ pub(crate) mod persistent;
 use card_sim::{
     Card,
     crypto::RustCrypto,
+    holder::Obliging,
     key::{
         AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, RetiredNumber, SymmetricAlgorithm,
         SymmetricKey,
@@ -131,7 +132,7 @@ pub(crate) fn personalise_with(
 /// The card in a store, with power.
 pub(crate) fn on<S: Store>(store: S) -> Card<Parts<ChaCha20Rng, S, RustCrypto>> {
     let rng = ChaCha20Rng::from_seed([7; 32]);
-    let mut card = Card::new(Parts { rng, store, crypto: RustCrypto::default() }).unwrap();
+    let mut card = Card::new(Parts { rng, store, crypto: RustCrypto::default(), holder: Obliging }).unwrap();
     card.power_on();
     card
 }

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use card_sim::{
     Card,
     crypto::{Crypto, RustCrypto},
+    holder::Obliging,
     key::{self, KeyReference, PrivateKey, SymmetricAlgorithm, SymmetricKey},
     platform::{Parts, Platform},
     reference::Reference,
@@ -215,8 +216,12 @@ fn open(flash: &[u8], arithmetic: Arithmetic, opened: u8) -> (Box<Card<SmallPlat
     if opened > 0 {
         assert_eq!(store.with_image(audit), Ok(Ok(())), "the flash is sound");
     }
-    let parts =
-        Parts { rng: ChaCha20Rng::from_seed([opened; 32]), store, crypto: FuzzCrypto::new(arithmetic) };
+    let parts = Parts {
+        rng: ChaCha20Rng::from_seed([opened; 32]),
+        store,
+        crypto: FuzzCrypto::new(arithmetic),
+        holder: Obliging,
+    };
     let mut card = Box::new(Card::new(parts).expect("the card opens"));
     card.power_on();
     (card, power)

@@ -3,6 +3,7 @@
 use card_sim::{
     Card,
     crypto::{Crypto, RustCrypto},
+    holder::Obliging,
     interface::Interface,
     key::{
         AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, PublicKey, RetiredNumber, SymmetricAlgorithm,
@@ -165,7 +166,8 @@ impl Table {
     pub(crate) fn laid(flash: &MemoryFlash, situation: Situation) -> Self {
         let store = FlashStore::open(flash.clone(), Reads::Memory).expect("the flash was just written");
         let rng = ChaCha20Rng::from_seed([9; 32]);
-        let card = Card::new(Parts { rng, store, crypto: RustCrypto::default() }).expect("a card");
+        let card =
+            Card::new(Parts { rng, store, crypto: RustCrypto::default(), holder: Obliging }).expect("a card");
         let mut table = Self { card: Box::new(card), host: None };
         table.card.power_on_through(situation.interface);
         table.bring_about(situation);

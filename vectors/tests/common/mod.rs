@@ -6,7 +6,9 @@ use std::rc::Rc;
 use card_sim::Card;
 use card_sim::cac::ObjectId;
 use card_sim::crypto::RustCrypto;
+use card_sim::holder::Holder;
 use card_sim::interface::Interface;
+use card_sim::key::policy::TouchPolicy;
 use card_sim::key::{
     AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, SymmetricAlgorithm, SymmetricKey,
 };
@@ -29,7 +31,18 @@ const IDENTITY: &str = "0100";
 /// The rules by which cards have refused commands.
 pub(crate) type RefusedBy = Rc<RefCell<Vec<&'static Rule>>>;
 
-type TestPlatform = Parts<ChaCha20Rng, FlashStore<MemoryFlash>, RustCrypto>;
+/// Somebody who touches the card when it asks, or never does.
+struct TestHolder {
+    touches: bool,
+}
+
+impl Holder for TestHolder {
+    fn touches(&mut self, _: TouchPolicy) -> bool {
+        self.touches
+    }
+}
+
+type TestPlatform = Parts<ChaCha20Rng, FlashStore<MemoryFlash>, RustCrypto, TestHolder>;
 
 /// A card under test. It notes by which rules it refuses commands.
 pub(crate) struct TestCard {
@@ -44,8 +57,10 @@ impl TestCard {
         let mut store = FlashStore::format(flash, Reads::Memory).expect("a blank flash can be formatted");
         personalise(values, &mut store);
         let rng = ChaCha20Rng::from_seed([0x5C; 32]);
-        let mut card =
-            Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::default() }).expect("a card"));
+        // Only the cards of stocks that ask say more of it.
+        let holder = TestHolder { touches: values.get("touched") != Some(&[0x00]) };
+        let platform = Parts { rng, store, crypto: RustCrypto::default(), holder };
+        let mut card = Box::new(Card::new(platform).expect("a card"));
         card.power_on();
         Self { card, refused_by: Rc::clone(refused_by) }
     }

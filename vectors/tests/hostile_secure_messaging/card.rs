@@ -3,6 +3,7 @@
 use card_sim::{
     Card,
     crypto::{Crypto, RustCrypto},
+    holder::Obliging,
     key::{
         AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, PublicKey, SymmetricAlgorithm, SymmetricKey,
     },
@@ -71,7 +72,8 @@ pub(crate) fn card(curve: AsymmetricAlgorithm) -> Box<SecureCard> {
     .write(&mut store)
     .unwrap();
     let rng = ChaCha20Rng::from_seed([9; 32]);
-    let mut card = Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::default() }).unwrap());
+    let mut card =
+        Box::new(Card::new(Parts { rng, store, crypto: RustCrypto::default(), holder: Obliging }).unwrap());
     card.power_on();
     card
 }

@@ -65,7 +65,7 @@ def test_cards_come_and_go(vreader_world: World) -> None:
     assert card.atr.startswith("3B")
     assert card.atr in says(vreader_world, "opensc-tool", "--atr").replace(":", "").upper()
     vreader_world.remove()
-    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False, "contact")
+    assert vreader_world.list()[0] == vreader.Reader("vreader 00 00", "taken_out", "", 1, 0, False, "contact", False)
     assert "Card not present" in says(vreader_world, "opensc-tool", "--atr")
     first = None
     for _ in range(2):
@@ -105,6 +105,17 @@ def test_a_card_that_loses_its_power_in_a_write_is_whole_afterwards(vreader_worl
         )
     with pytest.raises(Refused, match="no reader"):
         vreader_world.tear("Gate", after=3)
+
+
+def test_a_touch_counts_only_while_a_card_waits_for_it(vreader_worlds: Callable[..., World]) -> None:
+    world = vreader_worlds(["yubikey5", "piv"], touch="wait")
+    assert [reader.waits_for_touch for reader in world.list()] == [False, False]
+    with pytest.raises(Refused, match="does not wait for a touch"):
+        world.touch("Yubi", wait=0)
+    with pytest.raises(Refused, match="no sensor"):
+        world.touch("1")
+    with pytest.raises(Refused, match="start the world with --touch wait"):
+        vreader_worlds(["yubikey5"], touch="never=0.5").touch()
 
 
 def test_readers_come_and_go(vreader_worlds: Callable[..., World]) -> None:

@@ -109,6 +109,19 @@ enum Move {
         #[arg(long, value_name = "KIND", default_value = "torn", value_parser = parse_tear)]
         kind: Tear,
     },
+    /// Touch the card, as its holder would with a finger; the world must have been started with --touch wait
+    ///
+    /// A touch counts only while the card waits for it, as `vreader ctl list` tells.
+    #[command(
+        after_help = "Example:\n  vreader ctl touch --wait 10 & ykman piv certificates generate -s CN=Sam 9a public.pem"
+    )]
+    Touch {
+        /// Which reader
+        reader: Option<String>,
+        /// Wait so long, at most 60 seconds, for the card to ask for it
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u8,
+    },
     /// Plug in a reader
     AddReader {
         /// Its name
@@ -194,6 +207,7 @@ fn order(action: Move) -> Result<Order, Failure> {
         Move::Reset { reader } => Order::Reset { reader },
         Move::Interface { interface, reader } => Order::Interface { reader, interface },
         Move::Tear { reader, after, kind } => Order::Tear { reader, after, kind },
+        Move::Touch { reader, wait } => Order::Touch { reader, wait_ms: u64::from(wait) * 1000 },
         Move::AddReader { name, card, pinpad: pin_pad, contactless } => Order::AddReader {
             name,
             card: card.map(from_there).transpose()?,
@@ -254,7 +268,8 @@ fn in_words(readers: &[ReaderReport]) -> String {
             Interface::Contact => "",
             Interface::Contactless => ", contactless",
         };
-        format!("{number}  {}: {slot}{antenna}{used}\n", reader.name)
+        let touch = if reader.waits_for_touch { ", waits for a touch" } else { "" };
+        format!("{number}  {}: {slot}{antenna}{touch}{used}\n", reader.name)
     };
     readers.iter().enumerate().map(line).collect()
 }

@@ -4,14 +4,14 @@ use std::io;
 
 use vreader::{
     attach::vpcd::{self, DEFAULT_PORT, Endpoint, Plug},
-    reader::InsertedCard,
+    reader::{InsertedCard, TouchHabit},
     run::CardSource,
 };
 
 use super::{Outcome, world::interface};
 
 /// Plugs cards into a running pcscd that has Debian's vsmartcard-vpcd. While it runs, lines on standard input move the
-/// cards: insert SLOT, remove SLOT, list, quit.
+/// cards: insert SLOT, remove SLOT, touch SLOT, list, quit.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vreader vpcd --card my.card\n  vreader vpcd --card my.card --card other.card"
@@ -29,6 +29,10 @@ pub(super) struct Arguments {
     /// Present the cards through their antenna
     #[arg(long)]
     contactless: bool,
+    /// When a YubiKey is touched that asks for it: auto (at once), wait (at the line `touch SLOT`) or never; after an equals
+    /// sign, how many seconds the card waits
+    #[arg(long, value_name = "auto|wait[=15]|never[=15]", default_value = "auto")]
+    touch: TouchHabit,
     /// Makes new cards, and everything that cards draw at random, repeatable
     #[arg(long)]
     seed: Option<u64>,
@@ -39,7 +43,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     for (slot, source) in (0_u64..).zip(&arguments.cards) {
         // Two cards of one profile are two cards.
         let seed = arguments.seed.map(|seed| seed.wrapping_add(slot));
-        cards.push(Box::new(source.open(seed)?));
+        let mut card = source.open(seed)?;
+        card.set_touch_habit(arguments.touch);
+        cards.push(Box::new(card));
     }
     let endpoint = Endpoint { host: arguments.host.clone(), port: arguments.port };
     let plug = Plug::through(interface(arguments.contactless), &endpoint, cards, |slot, event| {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vreader::{
     attach::pcsc::Slots,
-    reader::{AutoPowerOff, Interface, ReaderSettings, Settings},
+    reader::{AutoPowerOff, Interface, ReaderSettings, Settings, TouchHabit},
     run::{CardSource, Control, DEFAULT_READER, World, WorldSettings, YUBIKEY_READER},
     trace::Secrets,
 };
@@ -29,6 +29,10 @@ pub(super) struct WorldArguments {
     /// The readers present their cards through the antenna; `vreader ctl interface` changes it
     #[arg(long)]
     contactless: bool,
+    /// When a YubiKey is touched that asks for it: auto (at once), wait (when `vreader ctl touch` says so) or never; after an
+    /// equals sign, how many seconds the card waits
+    #[arg(long, value_name = "auto|wait[=15]|never[=15]", default_value = "auto")]
+    touch: TouchHabit,
     /// When a card that no program uses loses its power, and forgets that its PIN was entered: off, 600ms or 5s
     #[arg(long, value_name = "TIME", default_value = "600ms", value_parser = parse_auto_power_off)]
     auto_power_off: AutoPowerOff,
@@ -53,6 +57,7 @@ impl WorldArguments {
             readers: Settings { auto_power_off: self.auto_power_off, ..Settings::default() },
             slots: self.slots.unwrap_or_else(Slots::of_this_system),
             seed: self.seed,
+            touch: self.touch,
             trace: self.trace.clone(),
             secrets: if self.trace_secrets { Secrets::Shown } else { Secrets::Hidden },
         })?;

@@ -92,6 +92,8 @@ impl Secrets {
                 | Record::SerialNumber
                 | Record::CardVerifiableCertificate
                 | Record::Object(_)
+                | Record::FurtherTags
+                | Record::FurtherObject(_)
                 | Record::PivAuthenticationHidden
                 | Record::CacContainer(_)
                 | Record::RetryCounter(_)
@@ -103,7 +105,9 @@ impl Secrets {
                 secrets.add(secret, bytes);
             }
         }
-        for record in RECORDS.iter().filter(|record| matches!(record, Record::Object(_))) {
+        for record in
+            RECORDS.iter().filter(|record| matches!(record, Record::Object(_) | Record::FurtherObject(_)))
+        {
             if let Some(object) = read(*record) {
                 secrets.publish(&object);
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use card_sim::{
     cac,
     crypto::Crypto,
+    further_object::Register,
     key::{self, KeyReference, RetiredNumber},
     object::Container,
     reference::{self, Reference},
@@ -28,6 +29,9 @@ pub fn contents(store: &impl Store, crypto: &mut impl Crypto) -> Result<Contents
         if let Some(object) = read(store, Record::Object(container.tag))? {
             objects.insert(container.tag.get(), object);
         }
+    }
+    for (tag, record) in Register::load(store)?.objects() {
+        objects.extend(read(store, record)?.map(|object| (tag.get(), object)));
     }
     let retired = (1..=20).filter_map(RetiredNumber::new).map(KeyReference::Retired);
     let mut slots = Vec::new();

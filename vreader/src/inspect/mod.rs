@@ -112,7 +112,7 @@ fn object_entry(tag: u32, object: &[u8]) -> ObjectEntry {
 
 /// Name of the object in the standard.
 fn object_name(tag: u32) -> &'static str {
-    Container::find(tag).map_or("unknown object", |container| container.name)
+    Container::find(tag).map_or("object beyond the data model", |container| container.name)
 }
 
 /// The key reference in hex.

@@ -2,7 +2,7 @@
 
 use card_sim::refusal::Rule;
 
-use super::Interface;
+use super::{Interface, TouchSensor};
 use crate::image::PowerCut;
 
 /// A card that can be put into a slot.
@@ -37,5 +37,10 @@ pub trait InsertedCard: Send {
     /// flash that could be torn.
     fn cut_power(&mut self, _cut: PowerCut) -> bool {
         false
+    }
+
+    /// The sensor at which the card waits for touches, if it has one: always the same.
+    fn touch_sensor(&self) -> Option<TouchSensor> {
+        None
     }
 }

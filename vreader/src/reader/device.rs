@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::queue::Queue;
 use super::slot::{Seat, Silent, Slot, Wake};
-use super::{Protocol, Protocols, ReaderSettings, ReaderState, ReturnCode, ShareMode, Ticket, What};
+use super::{
+    Protocol, Protocols, ReaderSettings, ReaderState, ReturnCode, ShareMode, Ticket, TouchSensor, What,
+};
 
 /// What a handle has to be told before it may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +106,7 @@ impl Device {
             atr: self.slot.atr().to_vec(),
             protocol: self.slot.protocol(),
             interface: self.settings.interface,
+            waits_for_touch: self.slot.touch_sensor().is_some_and(TouchSensor::is_asked),
         }
     }
 

@@ -42,6 +42,7 @@ mod slot;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod touch;
 
 pub use card::InsertedCard;
 pub use card_sim::interface::Interface;
@@ -54,3 +55,4 @@ pub use request::{Disposition, Initialization, Protocol, Protocols, ShareMode};
 pub use service::{Change, Client, InsertError, Service};
 pub use settings::{AutoPowerOff, Limits, Mood, PinPad, ReaderSettings, Settings};
 pub use snapshot::{MAX_ATR, ReaderState, Snapshot};
+pub use touch::{InVain, NoHabit, TouchHabit, TouchSensor};

@@ -4,7 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::lease::LeaseId;
-use super::{InsertedCard, Interface, MAX_ATR, Protocol, Protocols, ReaderState, ReturnCode, ShareMode, atr};
+use super::{
+    InsertedCard, Interface, MAX_ATR, Protocol, Protocols, ReaderState, ReturnCode, ShareMode, TouchSensor,
+    atr,
+};
 use crate::image::PowerCut;
 
 /// Where the card is.
@@ -54,6 +57,8 @@ pub(super) enum Wake {
 /// One slot.
 pub(super) struct Slot {
     seat: Seat,
+    /// The card's sensor, here also while the card is lent.
+    touch_sensor: Option<TouchSensor>,
     condition: Condition,
     powered: bool,
     /// When the unused card loses its power.
@@ -67,6 +72,7 @@ impl Slot {
     pub(super) fn new() -> Self {
         Self {
             seat: Seat::Empty,
+            touch_sensor: None,
             condition: Condition::Absent,
             powered: false,
             power_off_at: None,
@@ -115,14 +121,22 @@ impl Slot {
 
     /// Puts a card in. It gets no power yet.
     pub(super) fn insert(&mut self, card: Box<dyn InsertedCard>) {
+        // A card whose code fails here is one without.
+        self.touch_sensor = catch_unwind(AssertUnwindSafe(|| card.touch_sensor())).ok().flatten();
         self.seat = Seat::Taken(card);
     }
 
-    /// Takes the card out, without its power.
+    /// The card's sensor, if it has one.
+    pub(super) fn touch_sensor(&self) -> Option<&TouchSensor> {
+        self.touch_sensor.as_ref()
+    }
+
+    /// Takes the card out, without its power; what it waits for does not come.
     pub(super) fn vacate(&mut self) -> Seat {
         self.lose_sight();
         self.powered = false;
         self.power_off_at = None;
+        self.touch_sensor = None;
         std::mem::replace(&mut self.seat, Seat::Empty)
     }
 
@@ -189,6 +203,9 @@ impl Slot {
     /// The reader lost sight of its card.
     pub(super) fn lose_sight(&mut self) {
         self.power_down();
+        if let Some(sensor) = &self.touch_sensor {
+            sensor.withdraw();
+        }
         self.condition = Condition::Absent;
         self.atr.clear();
         self.protocol = Protocol::Undefined;

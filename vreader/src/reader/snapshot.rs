@@ -22,6 +22,8 @@ pub struct ReaderState {
     pub protocol: Protocol,
     /// How the reader gives cards their power. PC/SC does not tell it; programs guess it from the answer to reset.
     pub interface: Interface,
+    /// The card waits for a touch. PC/SC does not tell that either.
+    pub waits_for_touch: bool,
 }
 
 impl ReaderState {

@@ -12,6 +12,7 @@ use crate::{
     crypto::DefaultCrypto,
     emulated::{EmulatedCard, EmulatedError},
     issue::{IssueError, Request, issue, yubikey::FreshYubiKey},
+    reader::TouchHabit,
     stock,
 };
 
@@ -93,12 +94,13 @@ impl CardSource {
 #[derive(Default)]
 pub(super) struct Shelf {
     seed: Option<u64>,
+    touch: TouchHabit,
     taken: AtomicU64,
 }
 
 impl Shelf {
-    pub(super) fn new(seed: Option<u64>) -> Self {
-        Self { seed, taken: AtomicU64::new(0) }
+    pub(super) fn new(seed: Option<u64>, touch: TouchHabit) -> Self {
+        Self { seed, touch, taken: AtomicU64::new(0) }
     }
 
     /// The next card; a new one is ready made if it was made before.
@@ -113,6 +115,7 @@ impl Shelf {
             }
             _ => make()?,
         };
+        card.set_touch_habit(self.touch);
         // Also what the card draws from now on.
         if let Some(seed) = seed {
             card.seed(seed);

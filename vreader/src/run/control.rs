@@ -38,7 +38,7 @@ const LONGEST_ORDER: u64 = 64 * 1024;
 /// Longest answer, in bytes: as many events as are kept, and one that is larger than all of them.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
-/// Longest wait for an event. Whoever waits longer asks again.
+/// Longest wait for an event, or for a card's question. Whoever waits longer asks again.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What to do to a world. A reader is given as [`Readers::find`] takes it.
@@ -89,6 +89,14 @@ pub enum Order {
         /// What is left of the word or page.
         #[serde(default)]
         kind: Tear,
+    },
+    /// Touch the card.
+    Touch {
+        /// Which reader.
+        reader: Option<String>,
+        /// Wait so long for the card to ask for it, in milliseconds; at most a minute.
+        #[serde(default)]
+        wait_ms: u64,
     },
     /// Plug in a reader.
     AddReader {
@@ -277,6 +285,10 @@ impl Orders {
             Order::Tear { reader, after, kind } => {
                 self.readers.tear(&find(reader)?, PowerCut { after, tear: kind }).map_err(in_words)
             }
+            Order::Touch { reader, wait_ms } => {
+                let patience = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
+                self.readers.touch(&find(reader)?, patience).map_err(in_words)
+            }
             Order::AddReader { name, card: wanted, pin_pad, interface } => {
                 let card = wanted.map(card).transpose()?;
                 let reader = ReaderSettings::new(name).with_interface(interface);
@@ -332,6 +344,7 @@ mod tests {
                 r#"{"do":"tear","reader":"1","after":7,"kind":"half"}"#,
                 Order::Tear { reader: Some("1".into()), after: 7, kind: Tear::Half },
             ),
+            (r#"{"do":"touch"}"#, Order::Touch { reader: None, wait_ms: 0 }),
             (r#"{"do":"trace"}"#, Order::Trace { after: 0, wait_ms: 0 }),
             (r#"{"do":"trace","after":3,"wait_ms":50}"#, Order::Trace { after: 3, wait_ms: 50 }),
             (r#"{"do":"stop"}"#, Order::Stop {}),

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ pub struct ReaderReport {
     /// How the reader gives cards their power.
     #[serde(with = "InterfaceName")]
     pub interface: Interface,
+    /// Whether the card waits for a touch.
+    pub waits_for_touch: bool,
 }
 
 /// [`Interface`] in JSON: `contact` or `contactless`.
@@ -115,6 +118,7 @@ impl Readers {
             handles: reader.sharing.unsigned_abs(),
             exclusive: reader.sharing == ReaderState::EXCLUSIVE,
             interface: reader.interface,
+            waits_for_touch: reader.waits_for_touch,
             name: reader.name,
         };
         self.service.snapshot().readers.into_iter().map(report).collect()
@@ -201,6 +205,12 @@ impl Readers {
     /// gets power again or is reset.
     pub fn tear(&self, reader: &str, cut: PowerCut) -> Result<(), ReadersError> {
         Ok(self.service.tear(reader, cut)?)
+    }
+
+    /// Touches the card, which must be waiting for it, or do so within `patience`: a touch that comes before the question does
+    /// not count.
+    pub fn touch(&self, reader: &str, patience: Duration) -> Result<(), ReadersError> {
+        Ok(self.service.touch(reader, patience)?)
     }
 
     /// Why there is no card to put back: there is one in the reader, or there never was one.

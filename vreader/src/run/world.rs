@@ -20,7 +20,7 @@ use crate::{
     attach::pcsc::{SOCKET_VARIABLE, Server, Slots, SocketError},
     image::PowerCut,
     random,
-    reader::{InsertedCard, Interface, ReaderSettings, Service, Settings},
+    reader::{InsertedCard, Interface, ReaderSettings, Service, Settings, TouchHabit},
     trace::{Event, Exchange, Recorder, Secrets, exchanges},
 };
 
@@ -42,6 +42,8 @@ pub struct WorldSettings {
     pub slots: Slots,
     /// Makes new cards, what cards draw at random, and the numbers of contexts and handles repeatable.
     pub seed: Option<u64>,
+    /// When a card is touched that asks for it.
+    pub touch: TouchHabit,
     /// A file that gets everything that passes, an event a line.
     pub trace: Option<PathBuf>,
     /// Whether PINs and keys in commands are recorded.
@@ -123,7 +125,7 @@ impl World {
         let service = Arc::new(Service::observed(of_readers, rng, recorder.clone()));
         let folder = SocketFolder::create()?;
         let server = Server::start(&folder.path().join(SOCKET), Arc::clone(&service), settings.slots)?;
-        let shelf = Arc::new(Shelf::new(settings.seed));
+        let shelf = Arc::new(Shelf::new(settings.seed, settings.touch));
         Ok(Self { server, readers: Arc::new(Readers::new(service)), recorder, shelf, folder })
     }
 
@@ -170,6 +172,12 @@ impl World {
     /// Turns the card in the only reader over: to its contacts or its antenna ([`Readers::set_interface`]).
     pub fn set_interface(&self, interface: Interface) -> Result<(), ReadersError> {
         self.readers.set_interface(&self.readers.find(None)?, interface)
+    }
+
+    /// Touches the card in the only reader, which waits for it, or will within `patience` ([`Readers::touch`]). The world's
+    /// [`WorldSettings::touch`] must be [`TouchHabit::WhenTold`]: otherwise no card waits, or in vain.
+    pub fn touch(&self, patience: Duration) -> Result<(), ReadersError> {
+        self.readers.touch(&self.readers.find(None)?, patience)
     }
 
     /// The next write of the card in the only reader loses power ([`Readers::tear`]):

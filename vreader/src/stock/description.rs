@@ -58,6 +58,9 @@ pub struct Description {
     /// Status word of GENERAL AUTHENTICATE with a key that is not there, in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub empty_slot: Option<String>,
+    /// Status word of GENERAL AUTHENTICATE with another algorithm than the key's, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_algorithm: Option<String>,
     /// Status word for a wrong answer to a card management challenge, in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong_administrator_proof: Option<String>,
@@ -167,6 +170,11 @@ impl Description {
             )?,
             blocked_status: status("blocked_status", self.blocked_status.as_deref(), like.blocked_status)?,
             empty_slot: status("empty_slot", self.empty_slot.as_deref(), like.empty_slot)?,
+            other_algorithm: status(
+                "other_algorithm",
+                self.other_algorithm.as_deref(),
+                like.other_algorithm,
+            )?,
             wrong_administrator_proof: status(
                 "wrong_administrator_proof",
                 self.wrong_administrator_proof.as_deref(),
@@ -200,17 +208,17 @@ impl Description {
     }
 
     fn yubico(&self, like: &Profile) -> Result<Option<&'static Yubico>, StockError> {
-        let text = match (&self.firmware, like.yubico) {
+        let (text, yubico) = match (&self.firmware, like.yubico) {
             (None, yubico) => return Ok(yubico),
             (Some(_), None) => return Err(StockError::NoFirmware),
-            (Some(text), Some(_)) => text,
+            (Some(text), Some(yubico)) => (text, yubico),
         };
         let numbers: Option<Vec<u8>> = text.split('.').map(|number| number.parse().ok()).collect();
         let Some(&[major, minor, patch]) = numbers.as_deref() else {
             return Err(refused("firmware", text, "three numbers, as 5.4.3"));
         };
         let version = Version::new(major, minor, patch);
-        Ok(Some(Box::leak(Box::new(Yubico { version }))))
+        Ok(Some(Box::leak(Box::new(Yubico { version, ..yubico.clone() }))))
     }
 }
 
@@ -309,7 +317,7 @@ mod tests {
             "like = \"piv\"\natr = \"3B80800101\"\ncontactless_atr = \"3B8180015555\"\nlabel = \"L\"\n\
              description = \"D\"\nstated_lengths = [1, 2]\nalgorithms = [\"P-384\"]\ndefault_tries = 15\n\
              tries_kept_for_contact = 0\nempty_container = \"not-found\"\nmalformed_reference = \"spends-try\"\n\
-             blocked_status = \"63C0\"\nempty_slot = \"6A88\"\nwrong_administrator_proof = \"6300\"\n\
+             blocked_status = \"63C0\"\nempty_slot = \"6A88\"\nother_algorithm = \"6A81\"\nwrong_administrator_proof = \"6300\"\n\
              select_answer = \"short\"\nreselection = \"clears\"\nreference_format = \"any-bytes\"\n\
              antenna = \"like-contacts\"",
         )
@@ -324,6 +332,7 @@ mod tests {
         assert_eq!(choices.malformed_reference, MalformedReference::SpendsTry);
         assert_eq!(choices.blocked_status, Status::TriesLeft(0));
         assert_eq!(choices.empty_slot, Status::ReferenceNotFound);
+        assert_eq!(choices.other_algorithm, Status::FunctionNotSupported);
         assert_eq!(choices.wrong_administrator_proof, Status::VerificationFailed);
         assert_eq!((choices.select_answer, choices.reselection), (SelectAnswer::Short, Reselection::Clears));
         assert_eq!(choices.reference_format, ReferenceFormat::AnyBytes);

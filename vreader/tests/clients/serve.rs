@@ -46,11 +46,13 @@ impl World<Serve> {
 
     /// Moves cards and readers.
     pub(crate) fn ctl(&self, words: &[&str]) {
-        self.tool(VREADER)
-            .args(["ctl"])
-            .args(words)
-            .env("PCSCLITE_CSOCK_NAME", &self.attachment.socket)
-            .succeeds();
+        self.ctl_says(words);
+    }
+
+    /// Moves cards and readers, or looks at them; what `vreader ctl` printed.
+    pub(crate) fn ctl_says(&self, words: &[&str]) -> String {
+        let ctl = self.tool(VREADER).args(["ctl"]).args(words);
+        ctl.env("PCSCLITE_CSOCK_NAME", &self.attachment.socket).succeeds()
     }
 
     /// Pulls the card and puts it back: power and all volatile state are lost in between.

@@ -14,10 +14,19 @@ const YKMAN: &str = "yubikey-manager==5.9.2";
 /// The factory's management key.
 const KEY: &str = "010203040506070801020304050607080102030405060708";
 
-/// `ykman piv …`; words stand between spaces.
-pub(crate) fn ykman(world: &World, words: &str) -> Client {
-    let program = python::program(YKMAN, "ykman");
-    world.client(&program).args(["piv"]).args(words.split(' ').map(|word| word.replace("KEY", KEY)))
+/// The program.
+pub(crate) fn program() -> String {
+    python::program(YKMAN, "ykman")
+}
+
+/// The arguments of `ykman piv …`; words stand between spaces, and `KEY` for the factory's management key.
+pub(crate) fn words(words: &str) -> Vec<String> {
+    ["piv"].into_iter().chain(words.split(' ')).map(|word| word.replace("KEY", KEY)).collect()
+}
+
+/// `ykman piv …`, with these words.
+pub(crate) fn ykman(world: &World, these: &str) -> Client {
+    world.client(&program()).args(words(these))
 }
 
 #[test]

@@ -71,6 +71,23 @@ fn cards_are_turned_over() {
 }
 
 #[test]
+fn a_touch_that_no_card_waits_for_is_refused_with_the_reason() {
+    let place = Place::new();
+    let serving = place.serve(&["--card", "yubikey5", "--card", "piv", "--touch", "wait"]);
+    assert!(
+        serving.refuses(&["touch", "Yubi"]).contains("one that comes before the question does not count")
+    );
+    assert!(serving.refuses(&["touch", "1"]).contains("no sensor to touch; a YubiKey"));
+    assert_eq!(readers(&serving)[0]["waits_for_touch"], false);
+    serving.ctl(&["remove", "1"]);
+    assert!(serving.refuses(&["touch", "1"]).contains("no card in \"vreader 01 00\""));
+    let serving = place.serve(&["--card", "yubikey5", "--touch", "never=0.5"]);
+    assert!(serving.refuses(&["touch", "--wait", "60"]).contains("start the world with --touch wait"));
+    let mut command = place.vreader(&["run", "--touch", "sometimes", "--", "true"]);
+    assert!(text(&command.output().unwrap()).contains("choose auto, wait or never"));
+}
+
+#[test]
 fn card_files_are_found_from_where_ctl_is_called_and_locked_while_they_are_in() {
     let place = Place::new();
     for (name, seed) in [("a.card", "1"), ("b.card", "2")] {

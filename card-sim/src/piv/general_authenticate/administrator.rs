@@ -56,8 +56,14 @@ fn external<P: Platform>(
     response: &[u8],
 ) -> Result<(), Refusal> {
     let proved = is_proved(context, key, ChallengeKind::External, response);
-    context.security.set_administrator(proved);
-    if proved { Ok(()) } else { Err(wrong_proof(context)) }
+    context.security.set_administrator(false);
+    if !proved {
+        return Err(wrong_proof(context));
+    }
+    #[cfg(feature = "yubico")]
+    ask_for_touch(context)?;
+    context.security.set_administrator(true);
+    Ok(())
 }
 
 /// Mutual authentication, first step: a random witness, encrypted.
@@ -95,8 +101,19 @@ fn internal<P: Platform>(
     if challenge.len() != key.algorithm().block_length() {
         return Err(rules::INPUT_LENGTH.refuse());
     }
+    #[cfg(feature = "yubico")]
+    ask_for_touch(context)?;
     let response = encrypted(context, key, challenge)?;
     template::append(RESPONSE, &response, context.response)
+}
+
+/// Waits for a touch if the key's policy wants one. The steps that come before a proof ask for none, so that a wrong key is
+/// refused at once.
+#[cfg(feature = "yubico")]
+fn ask_for_touch<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
+    use crate::key::{KeyReference, load_attributes, policy::TouchPolicy};
+    let attributes = load_attributes(&context.platform.store, KeyReference::CardManagement)?;
+    context.ask_for_touch(attributes.map_or(TouchPolicy::Never, |attributes| attributes.policy.touch))
 }
 
 fn random_block<P: Platform>(context: &mut Context<'_, P>, key: &SymmetricKey) -> Result<Block, Refusal> {

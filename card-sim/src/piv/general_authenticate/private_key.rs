@@ -41,6 +41,8 @@ pub(super) fn run<P: Platform>(
     if input.len() != expected {
         return Err(rules::INPUT_LENGTH.refuse());
     }
+    #[cfg(feature = "yubico")]
+    context.ask_for_touch(key_use.touch)?;
     let crypto = &mut context.platform.crypto;
     let mut result = Zeroizing::new(Vec::<u8, MAX_RESULT>::new());
     match operation {

@@ -17,7 +17,7 @@ use crate::{
     key::{self, AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, PublicKey, policy::Policy},
     object::ObjectTag,
     platform::Platform,
-    profile::yubico::Yubico,
+    profile::yubico::{FORM_FACTOR, Yubico},
     refusal::{Refusal, rules},
     store::{Record, Store},
 };
@@ -71,9 +71,6 @@ mod extension {
     pub(super) const POLICY: u8 = 8;
     pub(super) const FORM_FACTOR: u8 = 9;
 }
-
-/// A key for the USB-A socket.
-const FORM_FACTOR: u8 = 0x01;
 
 /// What stands before a SHA-256 digest in a signature of PKCS #1 version 1.5.
 const SHA256_PREFIX: [u8; 19] = [

@@ -9,6 +9,7 @@ mod get_serial;
 mod get_version;
 mod import_asymmetric_key;
 mod move_key;
+pub(super) mod object;
 mod reset;
 mod set_management_key;
 mod set_pin_retries;

@@ -5,6 +5,7 @@ use heapless::Vec;
 
 use super::super::Context;
 use crate::{
+    further_object,
     key::{KeyRecord, KeyReference, Origin, RetiredNumber},
     object::{Container, ObjectTag},
     platform::Platform,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Updates of the transaction: every object and key, PIN and PUK with their counters, and some more.
-const CAPACITY: usize = 96;
+const CAPACITY: usize = 128;
 
 /// Objects that stay.
 const FROM_FACTORY: [ObjectTag; 2] = [ObjectTag::ATTESTATION, ObjectTag::DISCOVERY];
@@ -41,6 +42,7 @@ pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) ->
     updates.extend(keys.map(|key| Update::Remove(Record::Key(key))));
     let objects = Container::all().filter(|container| !FROM_FACTORY.contains(&container.tag));
     updates.extend(objects.map(|container| Update::Remove(Record::Object(container.tag))));
+    updates.extend(further_object::records().map(Update::Remove));
     updates.extend([
         Update::Remove(Record::CardVerifiableCertificate),
         Update::Write(Record::Key(KeyReference::CardManagement), key.bytes()),

@@ -9,6 +9,7 @@
 use card_sim::{
     Card,
     crypto::{OneAfterAnother, Portable},
+    holder::Obliging,
     platform::Parts,
     store::{FlashStore, Reads},
 };
@@ -46,7 +47,7 @@ fn start(flash: Nor, place: &mut Option<Card<Platform>>) {
         Err(error) => panic!("the card's flash is not usable: {error:?}"),
     };
     let rng = ChaCha20Rng::from_seed(SEED);
-    match Card::new(Parts { rng, store, crypto: Portable::default() }) {
+    match Card::new(Parts { rng, store, crypto: Portable::default(), holder: Obliging }) {
         Ok(card) => *place = Some(card),
         Err(error) => panic!("there is no card on the flash: {error:?}"),
     }

@@ -36,7 +36,8 @@ class Reader:
 
     ``slot`` is ``card``, ``mute_card`` (a card that does not answer to reset), ``empty``, or ``taken_out`` (empty, and the
     card that was in it can be put back). ``atr`` is in hex, empty without a card; ``events`` counts insertions and
-    removals; ``handles`` is how many connections programs have, ``exclusive`` whether the one is exclusive; ``interface`` is ``contact`` or ``contactless``.
+    removals; ``handles`` is how many connections programs have, ``exclusive`` whether the one is exclusive; ``interface`` is ``contact`` or ``contactless``;
+    ``waits_for_touch`` is whether the card waits for a finger.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Reader:
     handles: int
     exclusive: bool
     interface: Interface
+    waits_for_touch: bool
 
 
 # Their names are free of the class, in which `list` is a method.
@@ -70,6 +72,7 @@ class World:
         readers: Sequence[str] = (),
         pin_pad: Optional[str] = None,
         contactless: bool = False,
+        touch: Optional[str] = None,
         auto_power_off: Optional[str] = None,
         slots: Optional[int] = None,
         seed: Optional[int] = None,
@@ -83,6 +86,7 @@ class World:
             words += ["--reader", name]
         options = {
             "--pinpad": pin_pad,
+            "--touch": touch,
             "--auto-power-off": auto_power_off,
             "--slots": slots,
             "--seed": seed,
@@ -177,6 +181,14 @@ class World:
         """
         self._order("tear", reader=reader, after=after, kind=kind)
 
+    def touch(self, reader: Optional[str] = None, *, wait: float = 10.0) -> None:
+        """Touches the card, as its holder would with a finger, in a world with ``touch="wait"``.
+
+        A touch counts only while the card waits for it; if it does not yet, this waits for that, ``wait`` seconds and at most
+        a minute.
+        """
+        self._order("touch", reader=reader, wait_ms=int(wait * 1000), patience=wait)
+
     def add_reader(
         self,
         name: str = "vreader",
@@ -245,8 +257,8 @@ class World:
             self._newest = max(self._newest, events[-1].number)
         return events
 
-    def _order(self, do: str, **fields: Union[str, int, None]) -> Readers:
-        readers = control.send(self._control, {"do": do, **fields})["done"]
+    def _order(self, do: str, patience: float = 0.0, **fields: Union[str, int, None]) -> Readers:
+        readers = control.send(self._control, {"do": do, **fields}, control.PATIENCE + patience)["done"]
         return [Reader(**known_fields(Reader, reader)) for reader in readers]
 
     @property

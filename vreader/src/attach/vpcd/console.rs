@@ -14,6 +14,7 @@ use crate::reader::InsertedCard;
 
 const HELP: &str = "insert [SLOT]   put the card of a slot into its reader
 remove [SLOT]   take it out
+touch [SLOT]    touch it, when it waits for that
 list            where each card is
 quit            take all cards out and leave (as Ctrl-C does)
 ";
@@ -25,6 +26,8 @@ pub enum ConsoleCommand {
     Insert(usize),
     /// Take the card of a slot out.
     Remove(usize),
+    /// Touch the card of a slot.
+    Touch(usize),
     /// Say where each card is.
     List,
     /// Say which commands there are.
@@ -35,7 +38,7 @@ pub enum ConsoleCommand {
 
 /// A line that is no command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{line}\" is no command here: insert SLOT, remove SLOT, list, quit")]
+#[error("\"{line}\" is no command here: insert SLOT, remove SLOT, touch SLOT, list, quit")]
 pub struct UnknownCommand {
     line: String,
 }
@@ -52,6 +55,7 @@ impl FromStr for ConsoleCommand {
         let command = match (verb, slot) {
             ("insert", slot) => Self::Insert(slot.unwrap_or(0)),
             ("remove", slot) => Self::Remove(slot.unwrap_or(0)),
+            ("touch", slot) => Self::Touch(slot.unwrap_or(0)),
             ("list", None) => Self::List,
             ("help", None) => Self::Help,
             ("quit", None) => Self::Quit,
@@ -67,6 +71,7 @@ impl ConsoleCommand {
         let done = match self {
             Self::Insert(slot) => plug.insert(slot),
             Self::Remove(slot) => plug.remove(slot),
+            Self::Touch(slot) => plug.touch(slot),
             Self::List => return list(plug),
             Self::Help => return HELP.to_owned(),
             Self::Quit => Ok(()),
@@ -77,7 +82,7 @@ impl ConsoleCommand {
 
 fn list(plug: &Plug) -> String {
     let mut text = String::new();
-    for (slot, place) in plug.places().into_iter().enumerate() {
+    for (slot, (place, touch)) in plug.places().into_iter().zip(plug.waits_for_touch()).enumerate() {
         let place = match place {
             Place::InHand => "removed".to_owned(),
             Place::OnTheWay(None) => "on its way into the reader".to_owned(),
@@ -86,7 +91,8 @@ fn list(plug: &Plug) -> String {
             Place::Broken => "gone: its program failed".to_owned(),
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "slot {slot}: {place}");
+        let touch = if touch { ", waits for a touch" } else { "" };
+        let _ = writeln!(text, "slot {slot}: {place}{touch}");
     }
     text
 }
@@ -183,6 +189,7 @@ mod tests {
             ("  insert  \n", Some(ConsoleCommand::Insert(0))),
             ("remove 0", Some(ConsoleCommand::Remove(0))),
             ("remove", Some(ConsoleCommand::Remove(0))),
+            ("touch 1", Some(ConsoleCommand::Touch(1))),
             ("list", Some(ConsoleCommand::List)),
             ("help", Some(ConsoleCommand::Help)),
             ("quit\r\n", Some(ConsoleCommand::Quit)),
@@ -202,7 +209,7 @@ mod tests {
     fn a_session_at_the_console() {
         let vpcd = FakeVpcd::start();
         let plug = Plug::new(&vpcd.endpoint(), vec![Echo::card()], |_, _| {}).unwrap();
-        let lines = Cursor::new("remove 0\nlist\nremove 7\neject\nhelp\n\nquit\nlist\n");
+        let lines = Cursor::new("remove 0\nlist\nremove 7\neject\ntouch\nhelp\n\nquit\nlist\n");
         let mut output = Vec::new();
         let cards = run(plug, Some(lines), &mut output).unwrap();
         let output = String::from_utf8(output).unwrap();
@@ -210,8 +217,9 @@ mod tests {
         assert_eq!(lines[0], "slot 0: removed");
         assert_eq!(lines[1], "there is no slot 7: slots count from 0, and there are 1");
         assert!(lines[2].starts_with("\"eject\" is no command here"), "{output}");
-        assert!(lines[3].starts_with("insert [SLOT]"), "{output}");
-        assert_eq!(lines.len(), 7, "quit is the last line that counts: {output}");
+        assert!(lines[3].starts_with("the card of slot 0 has no sensor"), "{output}");
+        assert!(lines[4].starts_with("insert [SLOT]"), "{output}");
+        assert_eq!(lines.len(), 9, "quit is the last line that counts: {output}");
         assert!(cards.len() == 1 && cards[0].is_some());
     }
 }

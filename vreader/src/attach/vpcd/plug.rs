@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::slot::{Listener, Slot};
 use super::{Endpoint, Event, Place};
-use crate::reader::{InsertedCard, Interface};
+use crate::reader::{InVain, InsertedCard, Interface, TouchSensor};
 
 /// Why cards cannot be plugged in, or a slot not be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,27 @@ pub enum PlugError {
         slot: usize,
         /// What the system says.
         source: std::io::Error,
+    },
+
+    /// The card has no sensor.
+    #[error("the card of slot {slot} has no sensor to touch; a YubiKey of this program has one")]
+    NoSensor {
+        /// The slot.
+        slot: usize,
+    },
+
+    /// The touch had no effect.
+    #[error("{}", match .why {
+        InVain::NotAsked => format!(
+            "the card of slot {slot} does not wait for a touch, and one that comes before the question does not count"
+        ),
+        InVain::Never => format!("nobody touches the card of slot {slot}, by choice; start with --touch wait"),
+    })]
+    InVain {
+        /// The slot.
+        slot: usize,
+        /// Why.
+        why: InVain,
     },
 
     /// There is no such slot.
@@ -101,6 +123,17 @@ impl Plug {
     /// card has finished the command it is working on and is powered off.
     pub fn remove(&self, slot: usize) -> Result<(), PlugError> {
         self.usable(slot).map(Slot::remove)
+    }
+
+    /// Touches the card of a slot, which must be waiting for it.
+    pub fn touch(&self, slot: usize) -> Result<(), PlugError> {
+        let sensor = self.usable(slot)?.touch_sensor().ok_or(PlugError::NoSensor { slot })?;
+        sensor.touch(Duration::ZERO).map_err(|why| PlugError::InVain { slot, why })
+    }
+
+    /// Whether the card of each slot waits for a touch.
+    pub fn waits_for_touch(&self) -> Vec<bool> {
+        self.slots.iter().map(|slot| slot.touch_sensor().is_some_and(TouchSensor::is_asked)).collect()
     }
 
     /// Where the card of each slot is.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Loss, Sign};
 use super::{Endpoint, Obstacle, reader_name};
-use crate::reader::{InsertedCard, Interface};
+use crate::reader::{InsertedCard, Interface, TouchSensor};
 
 /// First and longest pause between two attempts to reach vpcd.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
@@ -90,6 +90,8 @@ pub(super) struct Slot {
     number: usize,
     endpoint: Endpoint,
     interface: Interface,
+    /// The card's sensor, here wherever the card is.
+    touch_sensor: Option<TouchSensor>,
     listener: Listener,
     state: Mutex<State>,
     changed: Condvar,
@@ -104,12 +106,18 @@ impl Slot {
         card: Box<dyn InsertedCard>,
         listener: Listener,
     ) -> Self {
+        let touch_sensor = card.touch_sensor();
         let state = State { wish: Wish::In, place: Place::OnTheWay(None), card: Some(card), socket: None };
-        Self { number, endpoint, interface, listener, state: Mutex::new(state), changed: Condvar::new() }
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Self { number, endpoint, interface, touch_sensor, listener, state, changed }
     }
 
     pub(super) fn place(&self) -> Place {
         self.lock().place.clone()
+    }
+
+    pub(super) fn touch_sensor(&self) -> Option<&TouchSensor> {
+        self.touch_sensor.as_ref()
     }
 
     /// Sends the card into the reader. Returns at once: [`Event::Seated`] follows.
@@ -243,8 +251,11 @@ impl Slot {
         Ok(state.card.take())
     }
 
-    /// Closes the connection, so that vpcd sees the card leave at once, and wakes whoever waits.
+    /// Closes the connection, so that vpcd sees the card leave at once, and wakes whoever waits, the card included.
     fn end_stay(&self, state: &mut State) {
+        if let Some(sensor) = &self.touch_sensor {
+            sensor.withdraw();
+        }
         if let Some(socket) = state.socket.take() {
             // An error means that the other end closed first, which is just as good.
             let _ = socket.shutdown(Shutdown::Both);

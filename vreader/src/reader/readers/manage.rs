@@ -7,7 +7,9 @@ use super::{Device, Readers};
 use crate::image::PowerCut;
 use crate::reader::device::Notice;
 use crate::reader::slot::{Seat, Wake};
-use crate::reader::{InsertedCard, Interface, PinPad, ReaderSettings, Removed, Turn, What};
+use crate::reader::{
+    InVain, InsertedCard, Interface, PinPad, ReaderSettings, Removed, TouchSensor, Turn, What,
+};
 
 /// The longest name of a reader without the numbers that follow it: the full name and its NUL fit into 128 bytes.
 const LONGEST_NAME: usize = 127 - " 00 00".len();
@@ -43,6 +45,18 @@ pub enum ManageError {
         "the card in \"{0}\" has no flash that could be torn; only a card of this program can lose its power in a write"
     )]
     CannotTear(String),
+    /// The card has no sensor.
+    #[error("the card in \"{0}\" has no sensor to touch; a YubiKey of this program has one")]
+    NoSensor(String),
+    /// The card does not wait for a touch.
+    #[error(
+        "the card in \"{0}\" does not wait for a touch, and one that comes before the question does not count; \
+         wait for the question"
+    )]
+    NotAskedForTouch(String),
+    /// Nobody touches cards in this world.
+    #[error("nobody touches the card in \"{0}\", by choice; start the world with --touch wait")]
+    NeverTouched(String),
     /// A name that PC/SC cannot carry.
     #[error(
         "\"{0}\" cannot be the name of a reader; take 1 to {LONGEST_NAME} bytes without control characters"
@@ -57,6 +71,16 @@ pub enum ManageError {
     /// The service has been closed.
     #[error("the readers have been shut down")]
     Closed,
+}
+
+impl ManageError {
+    /// Why a touch of the card in this reader had no effect.
+    pub(crate) fn in_vain(reader: &str, why: InVain) -> Self {
+        match why {
+            InVain::NotAsked => Self::NotAskedForTouch(reader.to_owned()),
+            InVain::Never => Self::NeverTouched(reader.to_owned()),
+        }
+    }
 }
 
 fn list(readers: &[String]) -> String {
@@ -199,6 +223,17 @@ impl Readers {
             Some(false) => Err(ManageError::CannotTear(name())),
             None => Err(ManageError::Empty(name())),
         })
+    }
+
+    /// The sensor of the card in a reader.
+    pub fn touch_sensor(&mut self, reader: &str) -> Result<TouchSensor, ManageError> {
+        let device = self.find(reader)?;
+        let name = device.name.clone();
+        match device.slot.touch_sensor() {
+            Some(sensor) => Ok(sensor.clone()),
+            None if device.slot.is_empty() => Err(ManageError::Empty(name)),
+            None => Err(ManageError::NoSensor(name)),
+        }
     }
 
     /// Makes a reader fail, or work again. While it fails its state is UNKNOWN and calls answer READER_UNAVAILABLE;

@@ -185,6 +185,13 @@ impl Service {
         self.manage(|readers, turn| readers.tear(reader, cut, turn))
     }
 
+    /// Touches the card, which is a finger's work and no command's: other calls go on. If the card does not ask for it,
+    /// this waits for the question, at most for `patience`.
+    pub fn touch(&self, reader: &str, patience: Duration) -> Result<(), ManageError> {
+        let sensor = self.shared.with(|world| world.readers.touch_sensor(reader))?;
+        sensor.touch(patience).map_err(|why| ManageError::in_vain(reader, why))
+    }
+
     /// Makes a reader fail, as one with a bad cable, or work again. While it fails its state is UNKNOWN and its card
     /// has no power.
     pub fn set_failing(&self, reader: &str, failing: bool) -> Result<(), ManageError> {
