@@ -29,6 +29,7 @@ test: clients
 clients:
 	tools/install-clients
 	tools/install-opensc-sm
+	tools/install-yubikey-crate
 
 python:
 	vreader/python/run-tests

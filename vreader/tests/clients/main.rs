@@ -4,7 +4,7 @@
 //! Each test has a world of its own ([`world`]), so that all run side by side. Most clients run as users run them, under
 //! `vreader run` or beside `vreader serve`: no root, no pcscd. [`attachment`] and [`same_exchange`] have Debian's pcscd
 //! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs
-//! them, and `tools/install-opensc-sm` builds the one that no package has.
+//! them, and `tools/install-opensc-sm` and `tools/install-yubikey-crate` build what no package has.
 
 mod card;
 #[path = "../support/card_folder.rs"]
@@ -39,4 +39,5 @@ mod tls;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+mod yubikey_crate;
 mod yubikey_together;
