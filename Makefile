@@ -31,6 +31,7 @@ clients:
 	tools/install-opensc-sm
 	tools/install-p11test
 	tools/install-cackey
+	tools/install-yubikey-crate
 
 python:
 	vreader/python/run-tests

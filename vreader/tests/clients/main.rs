@@ -4,7 +4,8 @@
 //! Each test has a world of its own ([`world`]), so that all run side by side. Most clients run as users run them, under
 //! `vreader run` or beside `vreader serve`: no root, no pcscd. [`attachment`] and [`same_exchange`] have Debian's pcscd
 //! with vpcd in private namespaces. A client that is not installed is a failure: `tools/install-clients` installs
-//! them, and three others build what no package has: `tools/install-opensc-sm`, `install-p11test`, `install-cackey`.
+//! them, and four scripts build what no package has: `tools/install-opensc-sm`, `install-p11test`, `install-cackey`,
+//! `install-yubikey-crate`.
 
 mod card;
 #[path = "../support/card_folder.rs"]
@@ -43,6 +44,8 @@ mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+
+mod yubikey_crate;
 mod yubikey_info;
 mod yubikey_objects;
 mod yubikey_together;
