@@ -141,6 +141,22 @@ fn both_programs_decrypt_what_openssl_encrypted() {
     }
 }
 
+/// OpenSC knows them by their access control applet, and changes their PIN with a P1 of its own.
+#[test]
+fn alternate_tokens_sign_and_change_their_pin() {
+    for profile in ["cac-token-gd-sce7", "cac-token-idemia-v8"] {
+        let world = world(profile, &[]);
+        let listed = opensc(&world, "cac", &["--list-objects", "--type", "cert"]).succeeds();
+        assert_eq!(labels(&listed), LABELS, "{profile}");
+        let said = with_login(&world, &["--test"]).succeeds();
+        assert!(said.contains("No errors"), "{profile}: {said}");
+        with_login(&world, &["--change-pin", "--new-pin", "654321"]).succeeds();
+        opensc(&world, "cac", &["--login", "--pin", "654321", "--list-objects"]).succeeds();
+        let said = with_login(&world, &["--list-objects"]).fails();
+        assert!(said.contains("CKR_PIN_INCORRECT"), "{profile}: {said}");
+    }
+}
+
 /// Debian's pcscd with vpcd, and a card that speaks T=0.
 #[test]
 fn through_pcscd_both_programs_list_and_sign() {

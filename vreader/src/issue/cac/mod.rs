@@ -10,7 +10,7 @@ mod holder;
 mod pki;
 
 use card_sim::{
-    cac::ObjectId,
+    cac::{Applets, ObjectId},
     crypto::Crypto,
     key::{KeyReference, PrivateKey, PublicKey},
 };
@@ -35,6 +35,8 @@ use super::{
 pub struct CacRequest {
     /// Cards that were issued before this day have their PIV Authentication certificate hidden.
     pub piv_activation_cutoff: Date,
+    /// Which containers the card has.
+    pub applets: Applets,
 }
 
 /// The day from which cards come with an active PIV Authentication certificate.
@@ -45,7 +47,7 @@ pub const PIV_ACTIVATION_CUTOFF: Date = match Date::new(2018, 2, 28) {
 
 impl Default for CacRequest {
     fn default() -> Self {
-        Self { piv_activation_cutoff: PIV_ACTIVATION_CUTOFF }
+        Self { piv_activation_cutoff: PIV_ACTIVATION_CUTOFF, applets: Applets::All }
     }
 }
 
@@ -95,19 +97,9 @@ impl Plan {
             applets.push(applet(object, piv.certificate(reference), &key)?);
         }
         let mut containers: Vec<_> = applets.iter().map(PkiApplet::container).collect();
-        containers.extend([
-            (ObjectId::CCC, containers::card_capabilities(&self.numbers)),
-            (ObjectId::PERSON, containers::person_instance(holder, self.issued, self.expires)),
-            (ObjectId::PERSONNEL, containers::personnel()),
-            (ObjectId::BENEFITS, containers::benefits(self.expires)),
-            (ObjectId::PKI_CREDENTIAL, pki::credentials(&applets)),
-            (ObjectId::PKI_CERTIFICATE, pki::index(&applets)),
-        ]);
-        let transitional = ObjectId::TRANSITIONAL.into_iter().zip(TRANSITIONAL);
-        containers.extend(transitional.filter_map(|(id, tag)| {
-            let (_, contents) = piv.objects.iter().find(|(found, _)| *found == tag)?;
-            Some((id, containers::transitional(contents)?))
-        }));
+        if request.applets == Applets::All {
+            containers.extend(self.containers(holder, &applets, piv));
+        }
         Ok(CommonAccess {
             identity_key,
             containers,
@@ -115,6 +107,29 @@ impl Plan {
             id_ca: authorities.id_ca,
             email_ca: authorities.email_ca,
         })
+    }
+
+    /// The containers that are not those of the PKI applets.
+    fn containers(
+        &self,
+        holder: &Holder,
+        applets: &[PkiApplet],
+        piv: &PivSide<'_>,
+    ) -> Vec<(ObjectId, Vec<u8>)> {
+        let mut containers = vec![
+            (ObjectId::CCC, containers::card_capabilities(&self.numbers)),
+            (ObjectId::PERSON, containers::person_instance(holder, self.issued, self.expires)),
+            (ObjectId::PERSONNEL, containers::personnel()),
+            (ObjectId::BENEFITS, containers::benefits(self.expires)),
+            (ObjectId::PKI_CREDENTIAL, pki::credentials(applets)),
+            (ObjectId::PKI_CERTIFICATE, pki::index(applets)),
+        ];
+        let transitional = ObjectId::TRANSITIONAL.into_iter().zip(TRANSITIONAL);
+        containers.extend(transitional.filter_map(|(id, tag)| {
+            let (_, contents) = piv.objects.iter().find(|(found, _)| *found == tag)?;
+            Some((id, containers::transitional(contents)?))
+        }));
+        containers
     }
 }
 
