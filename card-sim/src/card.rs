@@ -544,9 +544,9 @@ impl Place<'_> {
             }
             #[cfg(feature = "cac")]
             // The antenna leads to PIV alone.
-            None if context.profile.cac.is_some()
+            None if let Some(stock) = context.profile.cac
                 && context.security.interface() == Interface::Contact
-                && cac::select_applet(self.cac, name) =>
+                && cac::select_applet(self.cac, stock, name) =>
             {
                 Some(Application::Cac)
             }

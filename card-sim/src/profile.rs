@@ -209,6 +209,10 @@ pub static ALL: &[&Profile] = &[
     crate::cac::PROFILES[6],
     #[cfg(feature = "cac")]
     crate::cac::PROFILES[7],
+    #[cfg(feature = "cac")]
+    crate::cac::PROFILES[8],
+    #[cfg(feature = "cac")]
+    crate::cac::PROFILES[9],
 ];
 
 impl Profile {

@@ -262,6 +262,7 @@ fn a_common_access_card_keeps_its_holder_its_certificates_and_what_it_hides() {
         ("cac-gemalto-gx4-144", "2017-06-01", Some(PivAuthentication::Hidden)),
         ("cac-oberthur-v55", "2024-06-01", Some(PivAuthentication::Active)),
         ("cac-only", "2024-06-01", None),
+        ("cac-token-idemia-v8", "2024-06-01", None),
     ] {
         let profile = stock(name);
         let request = Request {

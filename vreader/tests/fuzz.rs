@@ -166,3 +166,22 @@ fn a_finding_is_told_with_its_place_and_the_card_file_stays_as_it_is() {
     // Without the PIN there is no agreement.
     assert_eq!(json_of(folder.path(), 0, &["corpus", "--card", "unlucky.card"])["findings"], json!([]));
 }
+
+/// The PIN of a Common Access Card has two names, and its Person Instance digits like those of a PIN.
+#[test]
+fn a_common_access_card_is_no_finding() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let commands = [
+        "00A4040C07A0000000790200",
+        "0020000008303030303030FFFF",
+        "0020000008313233343536FFFF",
+        "00520000020280",
+        "0024010010313233343536FFFF363534333231FFFF",
+        "00A4040C09A00000030800001000",
+        "0020008008363534333231FFFF",
+    ];
+    fs::write(folder.path().join("corpus"), commands.join("\n")).unwrap();
+    let report = json_of(folder.path(), 0, &["corpus", "--card", "cac-gemalto-gx4-144", "--seed", "1"]);
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(report["commands"], 7);
+}

@@ -2,7 +2,10 @@
 //!
 //! Names as the DoD assigns them; objects, buffers and numbers as on the cards whose tables are public.
 
-use crate::{cac::ObjectId, key::KeyReference};
+use crate::{
+    cac::{Applets, ObjectId},
+    key::KeyReference,
+};
 
 /// The RID of the DoD.
 const DOD: [u8; 5] = [0xA0, 0x00, 0x00, 0x00, 0x79];
@@ -47,6 +50,9 @@ pub(super) static CCC: Applet = applet(GSC_IS, 0xDB00, 0x4F, &[ObjectId::CCC]);
 /// The access control applet.
 pub(super) static ACA: Applet = Applet { version: VERSION_OF_ACA, ..applet(DOD, 0x0300, 0x1F, &[]) };
 
+/// The same under the name that it has on alternate tokens.
+static ALTERNATE_ACA: Applet = Applet { version: VERSION_OF_ACA, ..applet(DOD, 0x1000, ACA.id, &[]) };
+
 static IDENTITY: Applet = pki(0x0100, 0x61, &[ObjectId::IDENTITY], AppletKey::Identity);
 static SIGNATURE: Applet =
     pki(0x0101, 0x62, &[ObjectId::SIGNATURE], AppletKey::Piv(KeyReference::DigitalSignature));
@@ -68,7 +74,7 @@ static EMPTY: [Applet; 2] =
 static TRANSITIONAL: Applet = applet(GSC_IS, 0x3000, 0x40, &ObjectId::TRANSITIONAL);
 
 /// Every applet. An incomplete name means the first that it fits.
-pub(super) static ALL: [&Applet; 17] = [
+static ALL: [&Applet; 17] = [
     &CCC,
     &IDENTITY,
     &SIGNATURE,
@@ -89,10 +95,19 @@ pub(super) static ALL: [&Applet; 17] = [
 ];
 
 impl Applet {
-    /// The applet with this name, or with a name that begins so.
-    pub(super) fn named(name: &[u8]) -> Option<&'static Self> {
+    /// The applet of a stock with this name, or with a name that begins so.
+    pub(super) fn named(name: &[u8], stock: Applets) -> Option<&'static Self> {
         let long_enough = name.len() >= SHORTEST_NAME;
-        ALL.into_iter().chain([&ACA]).find(|applet| long_enough && applet.aid.starts_with(name))
+        let access_control = match stock {
+            Applets::All => &ACA,
+            Applets::Alternate => &ALTERNATE_ACA,
+        };
+        Self::of(stock).chain([access_control]).find(|applet| long_enough && applet.aid.starts_with(name))
+    }
+
+    /// The applets of a stock, without the one that tells of them.
+    pub(super) fn of(stock: Applets) -> impl Iterator<Item = &'static Self> {
+        ALL.into_iter().filter(move |applet| stock == Applets::All || applet.key.is_some())
     }
 
     /// Whether this is the access control applet.
@@ -121,7 +136,7 @@ mod tests {
         let all = || ALL.into_iter().chain([&ACA]);
         for applet in all() {
             assert_eq!(all().filter(|other| other.id == applet.id).count(), 1, "{applet:?}");
-            assert_eq!(Applet::named(&applet.aid).map(|found| found.id), Some(applet.id));
+            assert_eq!(Applet::named(&applet.aid, Applets::All).map(|found| found.id), Some(applet.id));
         }
         for container in &CONTAINERS {
             let homes = all().filter(|applet| applet.objects.contains(&container.id)).count();
@@ -131,9 +146,9 @@ mod tests {
 
     #[test]
     fn incomplete_names_fit_from_the_rid_on() {
-        assert_eq!(Applet::named(&DOD).map(|applet| applet.id), Some(IDENTITY.id));
-        assert_eq!(Applet::named(&GSC_IS).map(|applet| applet.id), Some(CCC.id));
-        assert!(Applet::named(&DOD[..4]).is_none());
-        assert!(Applet::named(&[0xA0, 0x00, 0x00, 0x00, 0x79, 0x01, 0x00, 0x00]).is_none());
+        assert_eq!(Applet::named(&DOD, Applets::All).map(|applet| applet.id), Some(IDENTITY.id));
+        assert_eq!(Applet::named(&GSC_IS, Applets::All).map(|applet| applet.id), Some(CCC.id));
+        assert!(Applet::named(&DOD[..4], Applets::All).is_none());
+        assert!(Applet::named(&[0xA0, 0x00, 0x00, 0x00, 0x79, 0x01, 0x00, 0x00], Applets::All).is_none());
     }
 }

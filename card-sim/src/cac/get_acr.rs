@@ -7,10 +7,11 @@ use heapless::{Vec, VecView};
 
 use super::{
     State,
-    applet::{self, Applet},
+    applet::Applet,
     container::ObjectId,
     get_properties::{applet_information, element},
     instruction,
+    stock::Applets,
 };
 use crate::{
     piv::Context,
@@ -65,17 +66,20 @@ pub(super) fn run<P: Platform>(
     if !state.applet.is_access_control() {
         return Err(rules::CAC_INSTRUCTION.refuse());
     }
+    let stock = context.profile.cac.map_or(Applets::All, |stock| stock.applets);
     let response = &mut *context.response;
     applet_information(state.applet, response)?;
     match (command.p1, command.p2, command.data) {
         (0x00, 0x00, []) => rules_where(|_| true, response),
         (0x01, 0x00, [wanted]) => rules_where(|rule| rule.first() == Some(wanted), response),
-        (0x10, 0x00, []) => applets_where(|_| true, response),
-        (0x11, 0x00, name) => applets_where(|applet| applet.aid == *name, response),
-        (0x12, 0x00, name) => {
-            applets_where(|applet| applet.objects.iter().any(|id| id.get().to_be_bytes() == *name), response)
-        }
-        (0x21, 0x00, []) => service_applets(response),
+        (0x10, 0x00, []) => applets_where(stock, |_| true, response),
+        (0x11, 0x00, name) => applets_where(stock, |applet| applet.aid == *name, response),
+        (0x12, 0x00, name) => applets_where(
+            stock,
+            |applet| applet.objects.iter().any(|id| id.get().to_be_bytes() == *name),
+            response,
+        ),
+        (0x21, 0x00, []) => service_applets(stock, response),
         _ => Err(rules::CAC_P1P2.refuse()),
     }
 }
@@ -86,8 +90,12 @@ fn rules_where(wanted: impl Fn(&[u8]) -> bool, response: &mut VecView<u8>) -> Re
     rules().try_for_each(|rule| element(tag::RULE, rule, response))
 }
 
-fn applets_where(wanted: impl Fn(&Applet) -> bool, response: &mut VecView<u8>) -> Result<(), Refusal> {
-    let applets = || applet::ALL.into_iter().filter(|applet| wanted(applet));
+fn applets_where(
+    stock: Applets,
+    wanted: impl Fn(&Applet) -> bool,
+    response: &mut VecView<u8>,
+) -> Result<(), Refusal> {
+    let applets = || Applet::of(stock).filter(|applet| wanted(applet));
     count(tag::NUMBER_OF_APPLETS, applets().count(), response)?;
     for applet in applets() {
         let mut row = Vec::<u8, 96>::new();
@@ -124,9 +132,9 @@ fn object_rules(applet: &Applet, object: ObjectId, row: &mut VecView<u8>) -> Res
     element(tag::OBJECT, &entry, row)
 }
 
-fn service_applets(response: &mut VecView<u8>) -> Result<(), Refusal> {
-    count(tag::NUMBER_OF_SERVICE_APPLETS, applet::ALL.len(), response)?;
-    for applet in applet::ALL {
+fn service_applets(stock: Applets, response: &mut VecView<u8>) -> Result<(), Refusal> {
+    count(tag::NUMBER_OF_SERVICE_APPLETS, Applet::of(stock).count(), response)?;
+    for applet in Applet::of(stock) {
         let mut row = Vec::<u8, 10>::new();
         row.extend_from_slice(&[applet.id])?;
         element(tag::NAME, &applet.aid, &mut row)?;

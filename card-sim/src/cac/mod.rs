@@ -24,7 +24,7 @@ mod select;
 mod stock;
 
 pub use container::{BufferForm, CONTAINERS, Container, ObjectId, split};
-pub use stock::{PROFILES, PropertiesEntry, Stock};
+pub use stock::{Applets, PROFILES, PropertiesEntry, Stock};
 
 pub(crate) use select::{select_applet, select_object};
 

@@ -2,12 +2,12 @@
 
 use heapless::VecView;
 
-use super::{State, applet::Applet, container::ObjectId};
+use super::{State, applet::Applet, container::ObjectId, stock::Stock};
 use crate::refusal::{Refusal, rules};
 
-/// Selects the applet with this name, and its first object; `false` if there is none, and nothing has changed.
-pub(crate) fn select_applet(state: &mut State, name: &[u8]) -> bool {
-    let Some(applet) = Applet::named(name) else { return false };
+/// Selects the applet of this stock with this name, and its first object; `false` if there is none, and nothing has changed.
+pub(crate) fn select_applet(state: &mut State, stock: &Stock, name: &[u8]) -> bool {
+    let Some(applet) = Applet::named(name, stock.applets) else { return false };
     state.applet = applet;
     state.object = applet.objects.first().copied();
     true

@@ -15,8 +15,20 @@ use crate::{
 pub struct Stock {
     /// It has the PIV application too.
     pub piv: bool,
+    /// Which applets it has.
+    pub applets: Applets,
     /// How GET PROPERTIES describes objects without a key.
     pub properties: PropertiesEntry,
+}
+
+/// Which applets a stock has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applets {
+    /// All of a Common Access Card.
+    All,
+    /// Those of an alternate token, with which people sign in who have two roles: PKI applets, and the access control applet under
+    /// another name. There is no capability container, and nothing personal.
+    Alternate,
 }
 
 /// How GET PROPERTIES describes objects without a key.
@@ -29,10 +41,14 @@ pub enum PropertiesEntry {
 }
 
 /// Both faces; the default of what is open.
-static DUAL: Stock = Stock { piv: true, properties: PropertiesEntry::Padded };
+static DUAL: Stock = Stock { piv: true, applets: Applets::All, properties: PropertiesEntry::Padded };
 
 /// The older face alone, with the answers of public dumps: OpenSC does not read its Person Instance.
-static CAC_ONLY: Stock = Stock { piv: false, properties: PropertiesEntry::Short };
+static CAC_ONLY: Stock = Stock { piv: false, applets: Applets::All, properties: PropertiesEntry::Short };
+
+/// Certificates and keys of the older face, and nothing else.
+static ALTERNATE: Stock =
+    Stock { piv: false, applets: Applets::Alternate, properties: PropertiesEntry::Padded };
 
 /// What these stocks make of the choices that SP 800-73 leaves.
 const CHOICES: Choices = Choices {
@@ -161,8 +177,32 @@ static CAC: Profile = stock(
     &CAC_ONLY,
 );
 
+/// Giesecke & Devrient's alternate token of about 2025.
+static TOKEN_GD_SCE7: Profile = stock(
+    "cac-token-gd-sce7",
+    "Alternate token of the DoD: Giesecke & Devrient SCE7 v7 144K, CAC certificates only",
+    // T=0 and T=1.
+    &[
+        0x3B, 0xF9, 0x96, 0x00, 0x00, 0x80, 0x31, 0xFE, 0x45, 0x53, 0x43, 0x45, 0x37, 0x20, 0x0F, 0x00, 0x20,
+        0x46, 0x4E,
+    ],
+    &ALTERNATE,
+);
+
+/// IDEMIA's alternate token of about 2025.
+static TOKEN_IDEMIA_V8: Profile = stock(
+    "cac-token-idemia-v8",
+    "Alternate token of the DoD: IDEMIA Cosmo V8.0, CAC certificates only",
+    // T=0 and T=1.
+    &[
+        0x3B, 0xD8, 0x18, 0x00, 0x80, 0xB1, 0xFE, 0x45, 0x1F, 0x07, 0x80, 0x31, 0xC1, 0x64, 0x08, 0x06, 0x92,
+        0x0F, 0xD5,
+    ],
+    &ALTERNATE,
+);
+
 /// Every profile with this face.
-pub const PROFILES: [&Profile; 8] = [
+pub const PROFILES: [&Profile; 10] = [
     &GEMALTO_GX4_144,
     &OBERTHUR_V55,
     &GEMALTO_V21,
@@ -171,4 +211,6 @@ pub const PROFILES: [&Profile; 8] = [
     &GD_SCE7,
     &IDEMIA_V8,
     &CAC,
+    &TOKEN_GD_SCE7,
+    &TOKEN_IDEMIA_V8,
 ];

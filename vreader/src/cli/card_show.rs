@@ -59,7 +59,7 @@ fn with_pin(card: &CardSource, pin: &str) -> Result<Contents, Failure> {
     card.power_on(Interface::Contact);
     let verify = Zeroizing::new([&VERIFY[..], padded.as_slice()].concat());
     // The answer to SELECT tells nothing that VERIFY does not.
-    card.transmit(&SELECT_PERSON_INSTANCE);
+    card.transmit(&SELECT_CAC);
     let answer = card.transmit(&verify);
     card.power_off();
     match answer[..] {
@@ -78,6 +78,6 @@ fn with_pin(card: &CardSource, pin: &str) -> Result<Contents, Failure> {
     }
 }
 
-const SELECT_PERSON_INSTANCE: [u8; 12] =
-    [0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x00, 0x79, 0x02, 0x00];
+/// By the RID of the DoD: the first of the CAC applets, whichever the card has.
+const SELECT_CAC: [u8; 10] = [0x00, 0xA4, 0x04, 0x0C, 0x05, 0xA0, 0x00, 0x00, 0x00, 0x79];
 const VERIFY: [u8; 5] = [0x00, 0x20, 0x00, 0x00, 0x08];

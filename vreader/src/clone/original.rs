@@ -219,7 +219,7 @@ impl Original {
             suite: self.selected.as_deref().and_then(suite_of),
             intermediate,
             discovery,
-            has_common_access: profile.cac.is_some(),
+            applets: profile.cac.map(|stock| stock.applets),
         }
     }
 

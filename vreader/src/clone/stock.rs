@@ -6,6 +6,7 @@
 
 use apdu::tlv_ber::Reader;
 use card_sim::{
+    cac::{Applets, ObjectId},
     card::{COMMAND_CAPACITY, RESPONSE_CAPACITY},
     profile::{self, EmptyContainer, Profile, SelectAnswer, yubico::Version},
 };
@@ -57,7 +58,10 @@ fn likest(original: &Original) -> Option<&'static Profile> {
     }
     let has_piv = original.selected.is_some();
     if original.has_common_access() {
-        let cards = || all().filter(|profile| profile.cac.is_some() && profile.has_piv() == has_piv);
+        let has_ccc = original.containers.iter().any(|(id, _)| *id == ObjectId::CCC);
+        let applets = if has_ccc { Applets::All } else { Applets::Alternate };
+        let fits = |profile: &&Profile| profile.cac.is_some_and(|stock| stock.applets == applets);
+        let cards = || all().filter(|profile| profile.has_piv() == has_piv).filter(fits);
         return cards().find(same_atr).or_else(|| cards().next());
     }
     if !has_piv {

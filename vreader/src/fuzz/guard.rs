@@ -4,12 +4,13 @@
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
 //! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and only by
-//!   their success; it falls only by one, and only by a command that compares.
+//!   their success; it falls only by one, and only by a command that compares. The CAC applets call the same PIN `00`.
 
 use apdu::Command;
 use card_sim::{
+    profile::Profile,
     reference::{Reference, tries_left},
-    store::Store,
+    store::{Record, Store},
 };
 
 use super::secrets::{Secret, Secrets};
@@ -81,12 +82,13 @@ pub struct Guard {
     /// The card may have other secrets by now.
     stale: bool,
     tries: Tries,
+    names: Names,
 }
 
 impl Guard {
     /// Begins with a card as its store holds it.
     pub fn new(store: &impl Store) -> Self {
-        Self { secrets: Secrets::of(store), stale: false, tries: tries(store) }
+        Self { secrets: Secrets::of(store), stale: false, tries: tries(store), names: Names::of(store) }
     }
 
     /// Judges an answer; `store` is the card's after it.
@@ -122,13 +124,13 @@ impl Guard {
     fn check_tries(&self, before: Tries, command: &[u8], status: u16) -> Result<(), Finding> {
         for ((reference, before), after) in Reference::ALL.into_iter().zip(before).zip(self.tries) {
             let (Some(before), Some(after)) = (before, after) else { continue };
-            if status == 0x9000 && gives_back(command, reference) {
+            if status == 0x9000 && self.names.gives_back(command, reference) {
                 continue;
             }
             if after > before {
                 return Err(Finding::Regained { reference, before, after });
             }
-            if after < before && !(before - after == 1 && compares(command, reference)) {
+            if after < before && !(before - after == 1 && self.names.compares(command, reference)) {
                 return Err(Finding::Lost { reference, before, after });
             }
         }
@@ -151,21 +153,45 @@ fn check_form(command: &[u8], data: &[u8], status: u16) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Whether a command's success may give back tries of a reference.
-fn gives_back(command: &[u8], reference: Reference) -> bool {
-    match *command {
-        [_, 0x20 | 0x24, 0x00, p2, ..] => p2 == reference.to_byte(),
-        [_, 0x2C, 0x00, 0x80, ..] => matches!(reference, Reference::PivPin | Reference::Puk),
-        _ => false,
-    }
+/// What a card calls its references.
+struct Names {
+    /// It has the CAC applets, in which `00` is the PIN of PIV, and P1 of CHANGE REFERENCE DATA may be `01`.
+    of_cac: bool,
 }
 
-/// Whether a command compares with a reference, which costs a try.
-fn compares(command: &[u8], reference: Reference) -> bool {
-    match *command {
-        [_, 0x20 | 0x24, 0x00, p2, ..] => p2 == reference.to_byte(),
-        [_, 0x2C, 0x00, 0x80, ..] => reference == Reference::Puk,
-        _ => false,
+impl Names {
+    fn of(store: &impl Store) -> Self {
+        let mut name = heapless::Vec::<u8, 32>::new();
+        // A card without a readable profile is none, and answers nothing.
+        let found = store.read(Record::Profile, &mut name).unwrap_or(false);
+        let profile = str::from_utf8(&name).ok().filter(|_| found).and_then(Profile::find);
+        Self { of_cac: profile.is_some_and(|profile| profile.cac.is_some()) }
+    }
+
+    /// Whether a command's success may give back tries of a reference.
+    fn gives_back(&self, command: &[u8], reference: Reference) -> bool {
+        match *command {
+            [_, 0x2C, 0x00, 0x80, ..] => matches!(reference, Reference::PivPin | Reference::Puk),
+            _ => self.proves(command, reference),
+        }
+    }
+
+    /// Whether a command compares with a reference, which costs a try.
+    fn compares(&self, command: &[u8], reference: Reference) -> bool {
+        match *command {
+            [_, 0x2C, 0x00, 0x80, ..] => reference == Reference::Puk,
+            _ => self.proves(command, reference),
+        }
+    }
+
+    /// Whether this is VERIFY or CHANGE REFERENCE DATA of a reference.
+    fn proves(&self, command: &[u8], reference: Reference) -> bool {
+        let is_pin = self.of_cac && reference == Reference::PivPin;
+        match *command {
+            [_, 0x20 | 0x24, 0x00, p2, ..] if p2 == reference.to_byte() => true,
+            [_, 0x20, 0x00, 0x00, ..] | [_, 0x24, 0x00 | 0x01, 0x00, ..] => is_pin,
+            _ => false,
+        }
     }
 }
 
@@ -271,6 +297,22 @@ mod tests {
             (GET_DATA, [0x90, 0x00], 1, 2, lost(Reference::PivPin, 1)),
         ] {
             assert_eq!(found(command, &answer, pin, puk), finding, "{command:02X?} {answer:02X?}");
+        }
+    }
+
+    #[test]
+    fn the_cac_applets_have_another_name_for_the_pin() {
+        let verify = [&[0x00, 0x20, 0x00, 0x00], &VERIFY[4..]].concat();
+        let change = [&[0x00, 0x24, 0x01, 0x00][..], b"\x10123456\xFF\xFF654321\xFF\xFF"].concat();
+        for (profile, finding) in [("cac-gemalto-gx4-144", false), ("piv", true)] {
+            for command in [&verify, &change] {
+                let mut store = store();
+                store.commit(&[Update::Write(Record::Profile, profile.as_bytes())]).unwrap();
+                let mut guard = Guard::new(&store);
+                store.commit(&[Update::Write(Record::RetryCounter(Reference::PivPin), &[3])]).unwrap();
+                let judged = guard.judge(&store, command, &[0x90, 0x00]);
+                assert_eq!(judged.is_err(), finding, "{profile}: {command:02X?}");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What must never leave a card: the reference data and keys in its store.
 //!
 //! A leak is any eight bytes in a row of a secret, or the digits of a PIN without its padding. Bytes that lie in an object
-//! of the card as well are no secret: whoever wrote them there may read them again.
+//! or container of the card as well are no secret: whoever wrote them there may read them again.
 
 use std::{fmt, sync::LazyLock};
 
@@ -105,9 +105,10 @@ impl Secrets {
                 secrets.add(secret, bytes);
             }
         }
-        for record in
-            RECORDS.iter().filter(|record| matches!(record, Record::Object(_) | Record::FurtherObject(_)))
-        {
+        let is_public = |record: &&Record| {
+            matches!(record, Record::Object(_) | Record::FurtherObject(_) | Record::CacContainer(_))
+        };
+        for record in RECORDS.iter().filter(is_public) {
             if let Some(object) = read(*record) {
                 secrets.publish(&object);
             }

@@ -95,9 +95,9 @@ impl Request {
     /// A request for a card on this stock, with nothing else chosen.
     pub fn for_profile(profile: &Profile) -> Self {
         match profile.cac {
-            Some(_) => Self {
+            Some(stock) => Self {
                 algorithm: AsymmetricAlgorithm::Rsa2048,
-                cac: Some(CacRequest::default()),
+                cac: Some(CacRequest { applets: stock.applets, ..CacRequest::default() }),
                 ..Self::default()
             },
             None => Self::default(),

@@ -4,9 +4,10 @@ use crate::{
     cackey::cackey,
     card::{PIN, PUK, WRONG_PIN},
     openssl::MESSAGE,
+    pcscd::READER,
     tls::{Server, curl_with},
     vreader::require,
-    world::{Client, World},
+    world::{Attachment, Client, World},
 };
 
 /// PKCS#11 identifiers of the three certificates, in the order of the card.
@@ -42,17 +43,17 @@ pub(crate) fn world(profile: &str, options: &[&str]) -> World {
 }
 
 /// pkcs11-tool with one of OpenSC's two drivers for such cards.
-pub(crate) fn opensc(world: &World, driver: &str, words: &[&str]) -> Client {
+pub(crate) fn opensc(world: &World<impl Attachment>, driver: &str, words: &[&str]) -> Client {
     world.client("pkcs11-tool").env("OPENSC_DRIVER", driver).args(words)
 }
 
 /// pkcs11-tool with OpenSC through the CAC applets, logged in.
-fn with_login(world: &World, words: &[&str]) -> Client {
+fn with_login(world: &World<impl Attachment>, words: &[&str]) -> Client {
     opensc(world, "cac", &["--login", "--pin", PIN]).args(words)
 }
 
 /// pkcs11-tool with coolkey. It keeps what it has read of a card in a folder for the whole machine; here in one of its own.
-pub(crate) fn coolkey(world: &World, words: &[&str]) -> Client {
+pub(crate) fn coolkey(world: &World<impl Attachment>, words: &[&str]) -> Client {
     require(COOLKEY);
     let own_cache = "mount -t tmpfs none /var/cache/coolkey && exec \"$@\"";
     world
@@ -72,7 +73,7 @@ pub(crate) fn labels(listed: &str) -> Vec<&str> {
 }
 
 /// Reads a certificate, and returns the file with its public key.
-pub(crate) fn public_key(world: &World, id: &str) -> String {
+pub(crate) fn public_key(world: &World<impl Attachment>, id: &str) -> String {
     let file = format!("{id}.der");
     let words = ["--read-object", "--type", "cert", "--id", id, "--output-file", &file];
     opensc(world, "cac", &words).succeeds();
@@ -137,6 +138,42 @@ fn both_programs_decrypt_what_openssl_encrypted() {
     coolkey(&world, &words).args(files("coolkey.bin")).succeeds();
     for decrypted in ["opensc.bin", "coolkey.bin"] {
         assert_eq!(world.read(decrypted), world.read("secret.bin"), "{decrypted}");
+    }
+}
+
+/// OpenSC knows them by their access control applet, and changes their PIN with a P1 of its own.
+#[test]
+fn alternate_tokens_sign_and_change_their_pin() {
+    for profile in ["cac-token-gd-sce7", "cac-token-idemia-v8"] {
+        let world = world(profile, &[]);
+        let listed = opensc(&world, "cac", &["--list-objects", "--type", "cert"]).succeeds();
+        assert_eq!(labels(&listed), LABELS, "{profile}");
+        let said = with_login(&world, &["--test"]).succeeds();
+        assert!(said.contains("No errors"), "{profile}: {said}");
+        with_login(&world, &["--change-pin", "--new-pin", "654321"]).succeeds();
+        opensc(&world, "cac", &["--login", "--pin", "654321", "--list-objects"]).succeeds();
+        let said = with_login(&world, &["--list-objects"]).fails();
+        assert!(said.contains("CKR_PIN_INCORRECT"), "{profile}: {said}");
+    }
+}
+
+/// Debian's pcscd with vpcd, and a card that speaks T=0.
+#[test]
+fn through_pcscd_both_programs_list_and_sign() {
+    for profile in ["cac-oberthur-v55", "cac-only"] {
+        let (world, _vreader) = World::with_plugged_card(&["--profile", profile]);
+        world.write("select.txt", "00 A4 04 00 07 A0 00 00 00 79 01 00\n");
+        let said = world.client("scriptor").args(["-r", READER, "select.txt"]).succeeds();
+        assert!(said.contains("T=0 protocol") && said.contains("< 6F 0B 84 07"), "{profile}: {said}");
+        let words = ["--list-objects", "--type", "cert"];
+        assert_eq!(labels(&opensc(&world, "cac", &words).succeeds()), LABELS, "OpenSC, {profile}");
+        assert_eq!(labels(&coolkey(&world, &words).succeeds()), LABELS, "coolkey, {profile}");
+        world.message("-sha256");
+        let key = public_key(&world, IDENTITY);
+        let words = ["--sign", "--id", IDENTITY, "--mechanism", "SHA256-RSA-PKCS"];
+        let files = ["--input-file", MESSAGE, "--output-file", "signature.bin"];
+        with_login(&world, &words).args(files).succeeds();
+        world.verify(&key, "signature.bin", &["-sha256"]);
     }
 }
 

@@ -131,7 +131,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 /// The CAC side with what the command line says of it.
 fn cac_request(arguments: &Arguments, chosen: Option<CacRequest>) -> Result<Option<CacRequest>, Failure> {
     match (chosen, arguments.piv_activation_cutoff) {
-        (Some(_), Some(piv_activation_cutoff)) => Ok(Some(CacRequest { piv_activation_cutoff })),
+        (Some(chosen), Some(piv_activation_cutoff)) => {
+            Ok(Some(CacRequest { piv_activation_cutoff, ..chosen }))
+        }
         (None, Some(_)) => Err(Failure(
             "--piv-activation-cutoff is for Common Access Cards; choose one with --profile".to_owned(),
         )),

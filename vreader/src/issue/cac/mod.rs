@@ -10,7 +10,7 @@ mod holder;
 mod pki;
 
 use card_sim::{
-    cac::ObjectId,
+    cac::{Applets, ObjectId},
     crypto::Crypto,
     key::{KeyReference, PrivateKey, PublicKey},
 };
@@ -35,6 +35,8 @@ use super::{
 pub struct CacRequest {
     /// Cards that were issued before this day have their PIV Authentication certificate hidden.
     pub piv_activation_cutoff: Date,
+    /// Which containers the card has.
+    pub applets: Applets,
 }
 
 /// The day from which cards come with an active PIV Authentication certificate.
@@ -45,7 +47,7 @@ pub const PIV_ACTIVATION_CUTOFF: Date = match Date::new(2018, 2, 28) {
 
 impl Default for CacRequest {
     fn default() -> Self {
-        Self { piv_activation_cutoff: PIV_ACTIVATION_CUTOFF }
+        Self { piv_activation_cutoff: PIV_ACTIVATION_CUTOFF, applets: Applets::All }
     }
 }
 
@@ -91,7 +93,10 @@ impl Plan {
             let key = crypto.public_key(piv.key(reference)).map_err(crypto_failed("compute a public key"))?;
             applets.push(applet(object, piv.certificate(reference), &key)?);
         }
-        let containers = self.common_access_containers(holder, &applets, piv.objects);
+        let mut containers: Vec<_> = applets.iter().map(PkiApplet::container).collect();
+        if request.applets == Applets::All {
+            containers.extend(self.common_access_containers(holder, &applets, piv.objects));
+        }
         Ok(CommonAccess {
             identity_key,
             containers,
@@ -112,22 +117,21 @@ impl Plan {
         Ok((private, public))
     }
 
-    /// The containers of a card with these PKI applets and contents of PIV objects.
+    /// The containers that are not those of the PKI applets, of a card with these applets and contents of PIV objects.
     pub(super) fn common_access_containers(
         &self,
         holder: &Holder,
         applets: &[PkiApplet],
         objects: &[(u32, Vec<u8>)],
     ) -> Vec<(ObjectId, Vec<u8>)> {
-        let mut containers: Vec<_> = applets.iter().map(PkiApplet::container).collect();
-        containers.extend([
+        let mut containers = vec![
             (ObjectId::CCC, containers::card_capabilities(&self.numbers)),
             (ObjectId::PERSON, containers::person_instance(holder, self.issued, self.expires)),
             (ObjectId::PERSONNEL, containers::personnel()),
             (ObjectId::BENEFITS, containers::benefits(self.expires)),
             (ObjectId::PKI_CREDENTIAL, pki::credentials(applets)),
             (ObjectId::PKI_CERTIFICATE, pki::index(applets)),
-        ]);
+        ];
         let transitional = ObjectId::TRANSITIONAL.into_iter().zip(TRANSITIONAL);
         containers.extend(transitional.filter_map(|(id, tag)| {
             let (_, contents) = objects.iter().find(|(found, _)| *found == tag)?;

@@ -1,6 +1,9 @@
 //! The CAC side of a look-alike: a sample's, with the certificates and the public containers of the original.
 
-use card_sim::{cac::ObjectId, key::KeyReference};
+use card_sim::{
+    cac::{Applets, ObjectId},
+    key::KeyReference,
+};
 
 use x509_cert::Certificate;
 
@@ -38,7 +41,10 @@ impl Work<'_> {
             Some(holder) => holder.clone(),
             None => cac::Holder::new(&self.plan.person, true)?,
         };
-        let mut containers = self.plan.common_access_containers(&holder, &applets, contents);
+        let mut containers: Vec<_> = applets.iter().map(PkiApplet::container).collect();
+        if model.applets == Some(Applets::All) {
+            containers.extend(self.plan.common_access_containers(&holder, &applets, contents));
+        }
         for (id, container) in &model.common_access_verbatim {
             containers.retain(|(found, _)| found != id);
             containers.push((*id, container.clone()));

@@ -15,7 +15,7 @@ mod objects;
 mod plan;
 
 use card_sim::{
-    cac::ObjectId,
+    cac::{Applets, ObjectId},
     crypto::Crypto,
     discovery::PinUsagePolicy,
     key::{AsymmetricAlgorithm, KeyReference, Origin, SymmetricKey},
@@ -90,7 +90,8 @@ pub(crate) struct Model {
     /// An intermediate key certifies the one for secure messaging.
     pub(crate) intermediate: bool,
     pub(crate) discovery: PinUsagePolicy,
-    pub(crate) has_common_access: bool,
+    /// Which CAC applets the card has.
+    pub(crate) applets: Option<Applets>,
     /// A Common Access Card that shows no PIV Authentication certificate.
     pub(crate) has_hidden_certificate: bool,
 }
@@ -137,7 +138,7 @@ pub(crate) fn issue(
     let mut contents = work.certificates(model)?;
     progress(Step::Objects);
     work.objects(model, &request, &mut contents)?;
-    let common_access = if model.has_common_access {
+    let common_access = if model.applets.is_some() {
         Some(work.common_access(model, &request, &mut contents)?)
     } else {
         None
@@ -165,7 +166,7 @@ fn request(model: &Model, secrets: &Secrets) -> Request {
         seed: secrets.seed,
         algorithm: AsymmetricAlgorithm::Rsa2048,
         features,
-        cac: model.has_common_access.then(CacRequest::default),
+        cac: model.applets.map(|applets| CacRequest { applets, ..CacRequest::default() }),
         ..Request::default()
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn plan(model: &Model, secrets: &Secrets) -> Result<Plan, IssueError>
     if let Some((_, Some(edipi))) = named {
         person.identifier = edipi;
     }
-    let holder = if model.has_common_access { Some(common_access_holder(&mut person)?) } else { None };
+    let holder = if model.applets.is_some() { Some(common_access_holder(&mut person)?) } else { None };
     let (issued, expires) = life(model, element(chuid::tag::EXPIRATION_DATE));
     let request = request(model, secrets);
     let pairing_code = match request.features.virtual_contact {
