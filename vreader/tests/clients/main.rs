@@ -42,3 +42,4 @@ mod ykman;
 mod yubico_piv_tool;
 mod yubikey_info;
 mod yubikey_objects;
+mod yubikey_series;

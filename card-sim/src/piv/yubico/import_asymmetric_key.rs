@@ -5,7 +5,10 @@
 
 use apdu::tlv_ber::{Reader, Tag};
 
-use super::super::{Context, generate_asymmetric_key_pair::read_policy};
+use super::super::{
+    Context,
+    generate_asymmetric_key_pair::{policy_of_new_key, read_policy},
+};
 use crate::{
     crypto::{Crypto, CryptoError},
     key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PrivateKey},
@@ -42,12 +45,13 @@ pub(super) fn run<P: Platform>(
     let key = parse(&mut reader, algorithm).ok_or(malformed)?;
     let policy = read_policy(&mut reader)?;
     reader.finish().map_err(|_| malformed)?;
+    let policy = policy_of_new_key(context.profile, reference, policy)?;
     // Only a valid key has a public one.
     context.platform.crypto.public_key(&key).map_err(|error| match error {
         CryptoError::InvalidKey | CryptoError::InvalidInput => malformed,
         other => other.into(),
     })?;
-    let record = KeyRecord::asymmetric(&key, Origin::Imported).with_policy(policy.for_key(reference));
+    let record = KeyRecord::asymmetric(&key, Origin::Imported).with_policy(policy);
     Ok(context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())])?)
 }
 
