@@ -13,7 +13,7 @@ use crate::{
     reference::{LENGTH, Reference},
     security::AccessRule,
 };
-use yubico::Yubico;
+use yubico::{Feature, Yubico};
 
 /// A card stock.
 #[derive(Debug)]
@@ -186,6 +186,8 @@ pub static ALL: &[&Profile] = &[
     &PIV,
     &NIST_SD33,
     #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_NEO,
+    #[cfg(feature = "yubico")]
     &yubico::YUBIKEY_4,
     #[cfg(feature = "yubico")]
     &yubico::YUBIKEY_5_2,
@@ -193,6 +195,10 @@ pub static ALL: &[&Profile] = &[
     &yubico::YUBIKEY_5_4,
     #[cfg(feature = "yubico")]
     &yubico::YUBIKEY_5,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_4_FIPS,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_5_FIPS,
     #[cfg(feature = "cac")]
     crate::cac::PROFILES[0],
     #[cfg(feature = "cac")]
@@ -239,11 +245,29 @@ impl Profile {
 
     /// Who may read the object in this container, through the contacts and through the antenna.
     pub(crate) fn read_rules(&self, container: &Container) -> (AccessRule, AccessRule) {
-        if self.yubico.is_some() && container.tag == ObjectTag::PAIRING_CODE {
+        if self.dialect().is_some() && container.tag == ObjectTag::PAIRING_CODE {
             // To a YubiKey it is an object like any other.
             return (AccessRule::Always, AccessRule::Always);
         }
         (container.contact_read, container.contactless_read)
+    }
+
+    /// Yubico's dialect, if the card has it and this build knows it: without the feature, nothing of what asks for it is left.
+    pub(crate) fn dialect(&self) -> Option<&'static Yubico> {
+        if cfg!(feature = "yubico") { self.yubico } else { None }
+    }
+
+    /// Whether a card of this stock lets its holder choose this well-formed PIN or PUK.
+    pub(crate) fn takes_new_reference(&self, value: &[u8]) -> bool {
+        self.dialect().is_none_or(|yubico| yubico.takes_new_reference(value))
+    }
+
+    /// What says that so many tries are left.
+    pub(crate) fn tries_left(&self, left: u8) -> Status {
+        match self.dialect() {
+            Some(yubico) if !yubico.has(Feature::TriesInNibble) => Status::Other(0x6300 | u16::from(left)),
+            _ => Status::TriesLeft(left),
+        }
     }
 
     /// Whether cards of this stock have the PIV application.

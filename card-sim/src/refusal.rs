@@ -208,6 +208,8 @@ pub mod rules {
         // Yubico's commands.
         YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
         KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA and a touch policy AB are one byte from 00 to 03 each";
+        KEY_POLICY_TAKEN = Status::IncorrectData, YubicoPiv, "key policies", "firmware and series have the policies that are asked for";
+        PIN_COMPLEXITY = Status::ConditionsNotSatisfied, YubicoPiv, "PIN complexity", "a new PIN or PUK is long enough and not trivial";
         TOUCH = Status::SecurityStatusNotSatisfied, YubicoPiv, "key policies", "the holder touches the card in time";
         NO_KEY = Status::ReferenceNotFound, YubicoPiv, "GET METADATA, MOVE KEY", "the card has the key or the reference data";
         MOVE_TARGET = Status::IncorrectData, YubicoPiv, "MOVE KEY", "no key is where the key is to go";

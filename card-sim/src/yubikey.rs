@@ -12,8 +12,9 @@ use crate::{
     platform::Platform,
     profile::{
         Profile,
-        yubico::{FORM_FACTOR, Feature, Version, Yubico},
+        yubico::{DEFAULT_PIN, DEFAULT_PUK, FORM_FACTOR, Feature, Version, Yubico},
     },
+    reference::{self, Reference},
     refusal::{Refusal, rules},
     store::{Record, Store},
 };
@@ -48,10 +49,19 @@ mod tag {
     pub(super) const CONFIGURATION_LOCK: Tag = Tag::new(0x0A);
     pub(super) const NFC_SUPPORTED: Tag = Tag::new(0x0D);
     pub(super) const NFC_ENABLED: Tag = Tag::new(0x0E);
+    pub(super) const FIPS_CAPABLE: Tag = Tag::new(0x14);
+    pub(super) const FIPS_APPROVED: Tag = Tag::new(0x15);
+    pub(super) const PIN_COMPLEXITY: Tag = Tag::new(0x16);
 }
 
 /// The bit of the PIV application among those that a YubiKey can have.
 const PIV: u8 = 0x10;
+
+/// Its bit where the FIPS series is concerned.
+const PIV_OF_FIPS: u8 = 0x02;
+
+/// What the form factor of a key of that series has besides.
+const FIPS_SERIES: u8 = 0x80;
 
 /// An application beside PIV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +83,7 @@ impl Applet {
 
     /// What SELECT answers.
     pub(crate) fn select<P: Platform>(self, context: &mut Context<'_, P>) -> Result<(), Refusal> {
-        let Version { major, minor, patch } = version(context.profile)?;
+        let Version { major, minor, patch } = yubico(context.profile)?.firmware;
         match self {
             Self::Management => {
                 context.response.extend_from_slice(NAME)?;
@@ -108,9 +118,9 @@ impl Applet {
     }
 }
 
-fn version(profile: &Profile) -> Result<Version, Refusal> {
-    let yubico: &Yubico = profile.yubico.ok_or(rules::INSTRUCTION.refuse())?;
-    Ok(yubico.version)
+/// The card has these applications because its stock has this.
+fn yubico(profile: &Profile) -> Result<&'static Yubico, Refusal> {
+    profile.yubico.ok_or(rules::INSTRUCTION.refuse())
 }
 
 /// A number as it is written: without zeros before it.
@@ -122,19 +132,33 @@ fn append_decimal<P: Platform>(number: u8, context: &mut Context<'_, P>) -> Resu
 
 /// READ CONFIG: one byte of length, then what the key is.
 fn read_config<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
-    let version = version(context.profile)?;
+    let yubico = yubico(context.profile)?;
+    let approved = yubico.fips && is_approved(&context.platform.store, yubico)?;
     let mut serial_number = Vec::<u8, 4>::new();
     context.platform.store.read(Record::SerialNumber, &mut serial_number)?;
     let mut buffer = [0; 64];
     let mut writer = Writer::new(&mut buffer);
-    write_config(&mut writer, version, &serial_number).map_err(|_| rules::MEMORY_FULL.refuse())?;
+    write_config(&mut writer, yubico, &serial_number, approved).map_err(|_| rules::MEMORY_FULL.refuse())?;
     let config = writer.finish();
     let length = u8::try_from(config.len()).map_err(|_| rules::MEMORY_FULL.refuse())?;
     context.response.extend_from_slice(&[length])?;
     Ok(context.response.extend_from_slice(config)?)
 }
 
-fn write_config(writer: &mut Writer<'_>, version: Version, serial_number: &[u8]) -> Result<(), apdu::Full> {
+/// Whether nothing that protects the keys is the factory's any more: FIPS 140-3 mode of operation.
+fn is_approved(store: &impl Store, yubico: &Yubico) -> Result<bool, Refusal> {
+    let default_pin = reference::is(store, Reference::PivPin, &DEFAULT_PIN)?;
+    let default_puk = reference::is(store, Reference::Puk, &DEFAULT_PUK)?;
+    Ok(!default_pin && !default_puk && !yubico.has_default_management_key(store)?)
+}
+
+fn write_config(
+    writer: &mut Writer<'_>,
+    yubico: &Yubico,
+    serial_number: &[u8],
+    approved: bool,
+) -> Result<(), apdu::Full> {
+    let version = yubico.firmware;
     writer.tlv(tag::USB_SUPPORTED, &[0x00, PIV])?;
     if !serial_number.is_empty() {
         writer.tlv(tag::SERIAL_NUMBER, serial_number)?;
@@ -143,9 +167,18 @@ fn write_config(writer: &mut Writer<'_>, version: Version, serial_number: &[u8])
         return Ok(());
     }
     writer.tlv(tag::USB_ENABLED, &[0x00, PIV])?;
-    writer.tlv(tag::FORM_FACTOR, &[FORM_FACTOR])?;
+    let series = if yubico.fips { FIPS_SERIES } else { 0x00 };
+    writer.tlv(tag::FORM_FACTOR, &[FORM_FACTOR | series])?;
     writer.tlv(tag::VERSION, &[version.major, version.minor, version.patch])?;
     writer.tlv(tag::CONFIGURATION_LOCK, &[0x00])?;
     writer.tlv(tag::NFC_SUPPORTED, &[0x00, PIV])?;
-    writer.tlv(tag::NFC_ENABLED, &[0x00, PIV])
+    writer.tlv(tag::NFC_ENABLED, &[0x00, PIV])?;
+    if yubico.fips && version >= Version::new(5, 7, 0) {
+        writer.tlv(tag::FIPS_CAPABLE, &[PIV_OF_FIPS])?;
+        writer.tlv(tag::FIPS_APPROVED, &[if approved { PIV_OF_FIPS } else { 0x00 }])?;
+    }
+    if yubico.pin_complexity {
+        writer.tlv(tag::PIN_COMPLEXITY, &[0x01])?;
+    }
+    Ok(())
 }

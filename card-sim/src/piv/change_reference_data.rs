@@ -37,6 +37,10 @@ pub(super) fn change<P: Platform>(
             store.commit(&[Update::Write(Record::RetryCounter(reference), &[tries])])?;
             Err(rules::CHANGE_FORM.refuse_with(Status::ConditionsNotSatisfied))
         }
+        Comparison::Equal { tries } if !context.profile.takes_new_reference(new) => {
+            store.commit(&[Update::Write(Record::RetryCounter(reference), &[tries])])?;
+            Err(rules::PIN_COMPLEXITY.refuse())
+        }
         Comparison::Equal { tries } => {
             let record = ReferenceRecord::new(tries, new);
             store.commit(&[
@@ -46,7 +50,9 @@ pub(super) fn change<P: Platform>(
             context.security.set_verified(reference, true);
             Ok(())
         }
-        Comparison::Different { left } => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
+        Comparison::Different { left } => {
+            Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left)))
+        }
     }
 }
 

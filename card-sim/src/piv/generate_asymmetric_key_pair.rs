@@ -11,6 +11,7 @@ use crate::{
         policy::{PinPolicy, Policy, TouchPolicy},
     },
     platform::Platform,
+    profile::{Profile, yubico::Feature},
     refusal::{Refusal, rules},
     security::AccessRule,
     store::{Record, Store, Update},
@@ -36,10 +37,11 @@ pub(super) fn generate<P: Platform>(
     command: &GenerateAsymmetricKeyPair<'_>,
 ) -> Result<(), Refusal> {
     let yubico = context.profile.yubico.is_some();
+    let retired = context.profile.dialect().is_some_and(|yubico| yubico.has(Feature::RetiredKeys));
     let reference = KeyReference::from_byte(command.key_reference)
         .filter(|reference| {
             KeyReference::ASYMMETRIC.contains(reference)
-                || (yubico && matches!(reference, KeyReference::Retired(_)))
+                || (retired && matches!(reference, KeyReference::Retired(_)))
         })
         .ok_or(rules::GENERATE_P1P2.refuse())?;
     if !context.security.permits(AccessRule::Administrator) {
@@ -49,6 +51,7 @@ pub(super) fn generate<P: Platform>(
     if !context.profile.algorithms.contains(&algorithm) {
         return Err(rules::ALGORITHM_UNSUPPORTED.refuse());
     }
+    let policy = policy_of_new_key(context.profile, reference, policy)?;
     let platform = &mut *context.platform;
     let key =
         platform.crypto.generate(algorithm, exponent, &mut platform.rng).map_err(|error| match error {
@@ -60,7 +63,7 @@ pub(super) fn generate<P: Platform>(
     append_public_key(PUBLIC_KEY_TEMPLATE, &public_key, context.response)?;
     let mut record = KeyRecord::asymmetric(&key, Origin::Generated);
     if yubico {
-        record = record.with_policy(policy.for_key(reference));
+        record = record.with_policy(policy);
     }
     context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())]).map_err(|error| {
         context.response.clear();
@@ -109,6 +112,18 @@ pub(super) fn read_policy(reader: &mut Reader<'_>) -> Result<Policy, Refusal> {
         pin: PinPolicy::from_byte(pin).ok_or(unknown)?,
         touch: TouchPolicy::from_byte(touch).ok_or(unknown)?,
     })
+}
+
+/// What becomes of the policies that are asked for, on a card of this stock.
+pub(super) fn policy_of_new_key(
+    profile: &Profile,
+    reference: KeyReference,
+    asked: Policy,
+) -> Result<Policy, Refusal> {
+    match profile.dialect() {
+        Some(yubico) => yubico.policy_of_new_key(reference, asked).ok_or(rules::KEY_POLICY_TAKEN.refuse()),
+        None => Ok(asked),
+    }
 }
 
 /// A number of at most 32 bits.

@@ -36,6 +36,10 @@ pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> R
             store.commit(&[Update::Write(Record::RetryCounter(Reference::Puk), &[tries])])?;
             Err(rules::RESET_FORM.refuse_with(Status::ConditionsNotSatisfied))
         }
+        Comparison::Equal { tries } if !context.profile.takes_new_reference(new_pin) => {
+            store.commit(&[Update::Write(Record::RetryCounter(Reference::Puk), &[tries])])?;
+            Err(rules::PIN_COMPLEXITY.refuse())
+        }
         Comparison::Equal { tries } => {
             let pin_tries = reference::tries_total(store, Reference::PivPin)?;
             let record = ReferenceRecord::new(pin_tries, new_pin);
@@ -48,7 +52,7 @@ pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> R
         }
         Comparison::Different { left } => {
             context.security.set_verified(Reference::PivPin, false);
-            Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left)))
+            Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left)))
         }
     }
 }

@@ -2,14 +2,12 @@
 
 mod pairing_code;
 
-use apdu::Status;
-
 use super::{Context, command::Verify};
 use crate::{
     discovery::PinUsagePolicy,
     interface::Interface,
     platform::Platform,
-    profile::MalformedReference,
+    profile::{MalformedReference, yubico::Feature},
     reference::{self, Comparison, Reference},
     refusal::{Refusal, rules},
     store::{Record, Store, Update},
@@ -93,12 +91,13 @@ pub(super) fn tries_left_here<P: Platform>(
 }
 
 fn status<P: Platform>(context: &mut Context<'_, P>, reference: Reference) -> Result<(), Refusal> {
-    if context.security.verified(reference) {
+    let tells = context.profile.dialect().is_none_or(|yubico| yubico.has(Feature::VerifyStatus));
+    if tells && context.security.verified(reference) {
         return Ok(());
     }
     match tries_left_here(context, reference)? {
         0 => Err(rules::BLOCKED.refuse_with(context.profile.choices.blocked_status)),
-        left => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
+        left => Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left))),
     }
 }
 
@@ -126,6 +125,8 @@ fn compare<P: Platform>(
             context.security.set_verified(reference, true);
             Ok(())
         }
-        Comparison::Different { left } => Err(rules::TRIES_LEFT.refuse_with(Status::TriesLeft(left))),
+        Comparison::Different { left } => {
+            Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left)))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use vreader::{
     attach::pcsc::Slots,
     reader::{AutoPowerOff, Interface, ReaderSettings, Settings, TouchHabit},
-    run::{CardSource, Control, DEFAULT_READER, World, WorldSettings, YUBIKEY_READER},
+    run::{CardSource, Control, DEFAULT_READER, World, WorldSettings},
     trace::Secrets,
 };
 
@@ -77,10 +77,11 @@ impl WorldArguments {
     fn reader(&self, number: usize, card: Option<&CardSource>) -> ReaderSettings {
         let name = match self.readers.get(number).or(self.readers.last()) {
             Some(name) => name,
-            None if card.and_then(CardSource::profile).is_some_and(|found| found.yubico.is_some()) => {
-                YUBIKEY_READER
-            }
-            None => DEFAULT_READER,
+            // A YubiKey is its own reader.
+            None => match card.and_then(CardSource::profile).and_then(|profile| profile.yubico) {
+                Some(yubico) => yubico.reader,
+                None => DEFAULT_READER,
+            },
         };
         let mut reader = ReaderSettings::new(name).with_interface(interface(self.contactless));
         reader.serial = Some(format!("VR{:06}", number + 1));

@@ -41,5 +41,5 @@ pub use self::{
     control::Control,
     folder::FolderError,
     readers::{ReaderReport, Readers, ReadersError, SlotReport},
-    world::{DEFAULT_READER, NotSeen, World, WorldError, WorldSettings, YUBIKEY_READER},
+    world::{DEFAULT_READER, NotSeen, World, WorldError, WorldSettings},
 };

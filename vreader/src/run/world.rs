@@ -30,9 +30,6 @@ const SOCKET: &str = "pcscd.comm";
 /// What a reader is called unless it is told.
 pub const DEFAULT_READER: &str = "vreader";
 
-/// The name of a reader with a YubiKey in it, which its programs look for.
-pub const YUBIKEY_READER: &str = "Yubico YubiKey OTP+FIDO+CCID";
-
 /// Choices that hold for a whole world.
 #[derive(Clone, Debug, Default)]
 pub struct WorldSettings {

@@ -218,7 +218,9 @@ impl Description {
             return Err(refused("firmware", text, "three numbers, as 5.4.3"));
         };
         let version = Version::new(major, minor, patch);
-        Ok(Some(Box::leak(Box::new(Yubico { version, ..yubico.clone() }))))
+        // A NEO's PIV application has a version of its own.
+        let firmware = if yubico.firmware == yubico.version { version } else { yubico.firmware };
+        Ok(Some(Box::leak(Box::new(Yubico { version, firmware, ..yubico.clone() }))))
     }
 }
 

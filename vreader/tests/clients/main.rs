@@ -44,8 +44,8 @@ mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
-
 mod yubikey_crate;
 mod yubikey_info;
 mod yubikey_objects;
+mod yubikey_series;
 mod yubikey_together;

@@ -24,10 +24,13 @@ fn told_by_all(world: &World, version: &str, name: &str) {
 #[test]
 fn all_programs_tell_the_same_of_every_profile() {
     for (profile, version, name) in [
+        ("yubikey-neo", "3.4.9", "YubiKey NEO"),
         ("yubikey4", "4.3.5", "YubiKey 4"),
+        ("yubikey4-fips", "4.4.5", "YubiKey FIPS (4 Series)"),
         ("yubikey5-2", "5.2.4", "YubiKey 5 NFC"),
         ("yubikey5-4", "5.4.3", "YubiKey 5 NFC"),
         ("yubikey5", "5.7.1", "YubiKey 5 NFC"),
+        ("yubikey5-fips", "5.7.4", "YubiKey 5 NFC FIPS"),
     ] {
         told_by_all(&fresh(profile), version, name);
     }

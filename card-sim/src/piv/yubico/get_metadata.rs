@@ -11,7 +11,6 @@ use crate::{
     profile::yubico::{DEFAULT_PIN, DEFAULT_PUK, Yubico},
     reference::{self, Reference},
     refusal::{Refusal, rules},
-    store::Store,
 };
 
 mod tag {
@@ -61,22 +60,11 @@ fn of_management_key<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico)
     let store = &context.platform.store;
     let key = KeyReference::CardManagement;
     let attributes = key::load_attributes(store, key)?.ok_or(rules::NO_KEY.refuse())?;
-    let is_default = is_default_management_key(store, yubico)?;
+    let is_default = yubico.has_default_management_key(store)?;
     let touch = attributes.policy.touch.resolved();
     append(context, tag::ALGORITHM, &[attributes.algorithm])?;
     append(context, tag::POLICY, &[PinPolicy::Default.to_byte(), touch.to_byte()])?;
     append(context, tag::IS_DEFAULT, &[u8::from(is_default)])
-}
-
-fn is_default_management_key(store: &impl Store, yubico: &Yubico) -> Result<bool, Refusal> {
-    let held = key::load_symmetric(store, KeyReference::CardManagement)?;
-    Ok(match (held, yubico.default_management_key()) {
-        (Some(held), Some(default)) => {
-            held.algorithm() == default.algorithm()
-                && bool::from(subtle::ConstantTimeEq::ct_eq(held.material(), default.material()))
-        }
-        _ => false,
-    })
 }
 
 fn of_key<P: Platform>(context: &mut Context<'_, P>, reference: KeyReference) -> Result<(), Refusal> {

@@ -7,7 +7,10 @@
 
 use apdu::tlv_ber::{Reader, Tag};
 
-use super::super::{Context, generate_asymmetric_key_pair::read_policy};
+use super::super::{
+    Context,
+    generate_asymmetric_key_pair::{policy_of_new_key, read_policy},
+};
 use crate::{
     crypto::{Crypto, CryptoError},
     key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PrivateKey},
@@ -46,6 +49,7 @@ pub(super) fn run<P: Platform>(
     let (key, rsa_values) = parse(&mut reader, algorithm).ok_or(malformed)?;
     let policy = read_policy(&mut reader)?;
     reader.finish().map_err(|_| malformed)?;
+    let policy = policy_of_new_key(context.profile, reference, policy)?;
     let crypto = &mut context.platform.crypto;
     let checked = match rsa_values {
         Some(values) => crypto.check_rsa_values(&key, values),
@@ -56,7 +60,7 @@ pub(super) fn run<P: Platform>(
         CryptoError::InvalidKey | CryptoError::InvalidInput => malformed,
         other => other.into(),
     })?;
-    let record = KeyRecord::asymmetric(&key, Origin::Imported).with_policy(policy.for_key(reference));
+    let record = KeyRecord::asymmetric(&key, Origin::Imported).with_policy(policy);
     Ok(context.platform.store.commit(&[Update::Write(Record::Key(reference), record.bytes())])?)
 }
 

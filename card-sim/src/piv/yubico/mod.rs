@@ -77,8 +77,8 @@ impl<'a> Command<'a> {
         let wrong = rules::YUBICO_P1P2.refuse();
         Ok(Some(match (instruction, p1, p2) {
             (instruction::MOVE_KEY, to, from) if yubico.has(Feature::MoveKey) => Self::MoveKey {
-                from: holders_key(from).ok_or(wrong)?,
-                to: if to == 0xFF { None } else { Some(holders_key(to).ok_or(wrong)?) },
+                from: holders_key(yubico, from).ok_or(wrong)?,
+                to: if to == 0xFF { None } else { Some(holders_key(yubico, to).ok_or(wrong)?) },
             },
             (instruction::GET_METADATA, 0x00, reference) if yubico.has(Feature::Metadata) => {
                 Self::GetMetadata { reference }
@@ -87,15 +87,17 @@ impl<'a> Command<'a> {
             (instruction::GET_SERIAL, 0x00, 0x00) if yubico.has(Feature::SerialNumber) => Self::GetSerial,
             (instruction::GET_SERIAL, ..) if yubico.has(Feature::SerialNumber) => return Err(wrong),
             (instruction::ATTEST, reference, 0x00) if yubico.has(Feature::Attestation) => {
-                Self::Attest { reference: holders_key(reference).ok_or(wrong)? }
+                Self::Attest { reference: holders_key(yubico, reference).ok_or(wrong)? }
             }
             (instruction::ATTEST, ..) if yubico.has(Feature::Attestation) => return Err(wrong),
-            (instruction::SET_PIN_RETRIES, 1..=15, 1..=15) => Self::SetPinRetries { pin: p1, puk: p2 },
+            (instruction::SET_PIN_RETRIES, 1.., 1..) => Self::SetPinRetries { pin: p1, puk: p2 },
             (instruction::RESET, 0x00, 0x00) => Self::Reset,
             (instruction::GET_VERSION, 0x00, 0x00) => Self::GetVersion,
-            (instruction::IMPORT_ASYMMETRIC_KEY, algorithm, reference) => {
-                Self::ImportAsymmetricKey { algorithm, reference: holders_key(reference).ok_or(wrong)?, data }
-            }
+            (instruction::IMPORT_ASYMMETRIC_KEY, algorithm, reference) => Self::ImportAsymmetricKey {
+                algorithm,
+                reference: holders_key(yubico, reference).ok_or(wrong)?,
+                data,
+            },
             (instruction::SET_MANAGEMENT_KEY, 0xFF, touch) => {
                 let touch = match touch {
                     0xFF => TouchPolicy::Never,
@@ -118,9 +120,10 @@ impl<'a> Command<'a> {
 }
 
 /// A key that the holder can have made, imported and moved.
-fn holders_key(byte: u8) -> Option<KeyReference> {
+fn holders_key(yubico: &Yubico, byte: u8) -> Option<KeyReference> {
     KeyReference::from_byte(byte).filter(|reference| {
-        KeyReference::ASYMMETRIC.contains(reference) || matches!(reference, KeyReference::Retired(_))
+        KeyReference::ASYMMETRIC.contains(reference)
+            || (yubico.has(Feature::RetiredKeys) && matches!(reference, KeyReference::Retired(_)))
     })
 }
 

@@ -54,7 +54,7 @@ impl PkiApplet {
     }
 
     /// Its own container: the compressed certificate and the identifier.
-    pub(super) fn container(&self) -> (ObjectId, Vec<u8>) {
+    pub(in crate::issue) fn container(&self) -> (ObjectId, Vec<u8>) {
         let elements = [
             (0x71, vec![COMPRESSED]),
             (0x70, zlib(&self.certificate)),
