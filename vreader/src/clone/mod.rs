@@ -17,7 +17,7 @@ mod original;
 mod reading;
 pub mod stock;
 
-use card_sim::{crypto::Crypto, profile::Profile};
+use card_sim::{crypto::Crypto, object::ObjectTag, profile::Profile};
 
 pub(crate) use self::original::key_algorithm;
 pub use self::original::{KeyEntry, Original, YubiKey};
@@ -82,10 +82,11 @@ pub fn look_alike(
     notes.extend(of_issuing);
     let mut serial_number = None;
     if let Some(yubico) = profile.yubico {
-        let fresh = FreshYubiKey::new(yubico, seed, crypto)?;
+        let mut fresh = FreshYubiKey::new(yubico, seed, crypto)?;
+        // Of the rest the original has what it shows.
+        fresh.objects.retain(|(tag, _)| *tag == ObjectTag::ATTESTATION);
+        fresh.add_to(&mut issued);
         serial_number = original.yubikey.as_ref().and_then(|yubikey| yubikey.serial_number);
-        issued.keys.extend(fresh.keys);
-        issued.objects.extend(fresh.objects);
         notes.push("the attestation key and its certificate are a sample's".to_owned());
     }
     Ok(LookAlike { issued, profile, stock, serial_number, authorities, notes })

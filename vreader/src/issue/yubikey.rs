@@ -12,6 +12,7 @@ use rand_core::Rng;
 use zeroize::Zeroizing;
 
 use super::{
+    IssuedCard,
     discovery::discovery_object,
     error::IssueError,
     padded_pin,
@@ -68,6 +69,15 @@ impl FreshYubiKey {
             management_key: yubico.default_management_key().expect("a key of the factory's length"),
             serial_number: serial_number(seed)?,
         })
+    }
+
+    /// Puts what a YubiKey has from the factory, and a person's card has not, on that card too. Gives the serial number.
+    pub fn add_to(self, issued: &mut IssuedCard) -> u32 {
+        issued.keys.extend(self.keys);
+        let mut objects = self.objects;
+        objects.retain(|(tag, _)| issued.objects.iter().all(|(found, _)| found != tag));
+        issued.objects.extend(objects);
+        self.serial_number
     }
 
     /// The same with other secrets: a PIN of 6 to 8 digits, a PUK of 8 characters, a card management key.

@@ -109,11 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some(yubico) = profile.yubico {
         // What it has from the factory stays on it.
         let fresh = FreshYubiKey::new(yubico, arguments.seed, &mut DefaultCrypto::default())?;
-        serial_number = Some(fresh.serial_number);
-        issued.keys.extend(fresh.keys);
-        let mut objects = fresh.objects;
-        objects.retain(|(tag, _)| issued.objects.iter().all(|(issued, _)| issued != tag));
-        issued.objects.extend(objects);
+        serial_number = Some(fresh.add_to(&mut issued));
     }
     let personal = Personal { serial_number, ..Personal::from(&issued) };
     EmulatedCard::create(file, stock.secrets.flash_size, profile, stock.tries(), personal)?;
