@@ -80,7 +80,7 @@ const KEYS: [(u8, &str); 7] = [
 ];
 
 /// Algorithms (SP 800-78-5, table 9).
-pub(super) const ALGORITHMS: [(u8, &str); 13] = [
+pub(super) const ALGORITHMS: [(u8, &str); 15] = [
     (0x00, "3DES"),
     (0x03, "3DES"),
     (0x05, "RSA 3072"),
@@ -94,6 +94,9 @@ pub(super) const ALGORITHMS: [(u8, &str); 13] = [
     (0x16, "RSA 4096"),
     (0x27, "CS2"),
     (0x2E, "CS7"),
+    // Yubico's.
+    (0xE0, "Ed25519"),
+    (0xE1, "X25519"),
 ];
 
 /// The name of a number, or the number.

@@ -2,7 +2,7 @@
 //! pkcs15-tool and pkcs11-tool.
 
 use crate::{
-    card::PIN,
+    card::{PIN, library},
     piv_tool::piv_tool,
     world::{Client, World},
     ykcs11::{SO_PIN, ykcs11},
@@ -107,4 +107,35 @@ fn what_the_others_write_ykman_reads() {
     ykman(&world, &format!("certificates import -m KEY --verify -P {PIN} 9a rsa.crt")).succeeds();
     let said = ykman(&world, "info").succeeds();
     assert!(said.contains("CHUID: 3019") && said.contains("CCC:   f015"), "{said}");
+}
+
+/// The way of a certificate from an authority: yubico-piv-tool makes the key; a request for it, which that program cannot sign under
+/// OpenSSL 3, comes from openssl on ykcs11; what the authority answers goes back on the card.
+#[test]
+fn a_key_gets_its_certificate_from_an_authority() {
+    let world = fresh("yubikey5-4");
+    let own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Authority", "-days", "30"];
+    world.tool("openssl").args(own).args(["-keyout", "ca.pem", "-out", "ca.crt"]).succeeds();
+    world.client("yubico-piv-tool").args("-s 9a -A RSA2048 -a generate -o public.pem".split(' ')).succeeds();
+    library("engines-3/pkcs11.so");
+    let key = format!("pkcs11:id=%01;type=private;pin-value={PIN}");
+    world
+        .client("openssl")
+        .env("PKCS11_MODULE_PATH", library("libykcs11.so"))
+        .args(["req", "-new", "-engine", "pkcs11", "-keyform", "engine", "-key", &key])
+        .args(["-subj", "/CN=Sam Sample", "-out", "own.csr"])
+        .succeeds();
+    let sign = ["x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.pem", "-CAcreateserial"];
+    world.tool("openssl").args(sign).args(["-days", "30", "-out", "own.crt"]).succeeds();
+    let import = "-s 9a -a import-certificate -i own.crt".split(' ');
+    world.client("yubico-piv-tool").args(import).succeeds();
+    let test = format!("-s 9a -P {PIN} -a verify-pin -a test-signature -i own.crt");
+    world.client("yubico-piv-tool").args(test.split(' ')).succeeds();
+    ykman(&world, &format!("certificates import -m KEY --verify -P {PIN} 9a own.crt")).succeeds();
+
+    world.write("message", "sign me");
+    public_key_of(&world, "own.crt");
+    let sign = ["--sign", "--id", "01", "--mechanism", "SHA256-RSA-PKCS", "--input-file", "message"];
+    opensc(&world).args(sign).args(["--output-file", "signature"]).succeeds();
+    verify(&world);
 }
