@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`apdu`] | a state of the card and one command |
 //! | [`apdu_sequence`] | commands, proofs, resets and losses of power |
+//! | [`cac`] | commands to both faces of a Common Access Card, resets and losses of power |
 //! | [`card_file`] | changes to a card file |
 //! | [`pcsc_wire`] | what clients do to the PC/SC socket |
 //! | [`secure_messaging`] | the same as of `apdu_sequence`, protected, changed on the way, and sessions |
@@ -16,6 +17,7 @@
 
 pub mod apdu;
 pub mod apdu_sequence;
+pub mod cac;
 mod card;
 pub mod card_file;
 pub mod corpus;
@@ -37,9 +39,10 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "apdu", play: apdu::play, seeds: apdu::seeds },
     Target { name: "apdu_sequence", play: apdu_sequence::play, seeds: apdu_sequence::seeds },
+    Target { name: "cac", play: cac::play, seeds: cac::seeds },
     Target { name: "card_file", play: card_file::play, seeds: card_file::seeds },
     Target { name: "pcsc_wire", play: pcsc_wire::play, seeds: pcsc_wire::seeds },
     Target { name: "secure_messaging", play: secure_messaging::play, seeds: secure_messaging::seeds },

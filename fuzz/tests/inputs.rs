@@ -27,6 +27,11 @@ fn apdu_sequence() {
 }
 
 #[test]
+fn cac() {
+    play_all("cac");
+}
+
+#[test]
 fn card_file() {
     play_all("card_file");
 }

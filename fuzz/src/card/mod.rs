@@ -24,16 +24,16 @@ use card_sim::{
 use chacha20::ChaCha20Rng;
 use model::{ManagementKey, Model, persistent::Persistent};
 use rand_core::SeedableRng;
-use support::{
-    cut_flash::{CutFlash, Power},
-    persistent::persistent,
-};
+use support::{cut_flash::CutFlash, persistent::persistent};
 use vreader::fuzz::Guard;
 
 pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
 use self::secure::Secure;
 pub(crate) use self::secure::{Change, KINDS, Way};
-pub(crate) use self::support::{MANAGEMENT_KEY, PIN, PUK, cut_flash::Tear};
+pub(crate) use self::support::{
+    MANAGEMENT_KEY, PIN, PUK,
+    cut_flash::{Power, Tear},
+};
 
 /// Pages of its flash.
 const PAGES: usize = 4;
@@ -74,7 +74,7 @@ pub(crate) fn new_flash() -> &'static [u8] {
     &NEW.flash
 }
 
-type SmallPlatform = Parts<ChaCha20Rng, FlashStore<CutFlash>, FuzzCrypto>;
+pub(crate) type SmallPlatform = Parts<ChaCha20Rng, FlashStore<CutFlash>, FuzzCrypto>;
 
 /// A card under test, with power.
 pub(crate) struct SmallCard {
@@ -210,7 +210,7 @@ impl SmallCard {
 }
 
 /// The card on a flash, which is sound, as it is after every loss of power.
-fn open(flash: &[u8], arithmetic: Arithmetic, opened: u8) -> (Box<Card<SmallPlatform>>, Power) {
+pub(crate) fn open(flash: &[u8], arithmetic: Arithmetic, opened: u8) -> (Box<Card<SmallPlatform>>, Power) {
     let (flash, power) = CutFlash::new(flash);
     let mut store = FlashStore::open(flash, Reads::Memory).expect("the flash opens");
     if opened > 0 {

@@ -23,8 +23,9 @@ pub struct CacContents {
 /// The CAC side in the report.
 #[derive(Clone, Debug, Serialize)]
 pub struct CommonAccessEntry {
-    /// Whether programs see the PIV Authentication certificate.
-    pub piv_authentication: PivAuthentication,
+    /// Whether programs see the PIV Authentication certificate, on a card that has PIV too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub piv_authentication: Option<PivAuthentication>,
     /// The holder's DoD identification number, from Person Instance.
     pub edipi: Option<String>,
     /// Day of issue, from Person Instance.
@@ -59,8 +60,8 @@ pub struct ContainerEntry {
     pub length: usize,
 }
 
-/// Reads the containers.
-pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> CommonAccessEntry {
+/// Reads the containers of a card that has PIV too, or has not.
+pub(super) fn read(contents: &CacContents, has_piv: bool, problems: &mut Vec<Problem>) -> CommonAccessEntry {
     let mut person = Vec::new();
     for (id, record) in &contents.containers {
         let elements = match row(*id).map(|row| row.form) {
@@ -89,11 +90,11 @@ pub(super) fn read(contents: &CacContents, problems: &mut Vec<Problem>) -> Commo
     }
     let value = |tag| person.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value);
     CommonAccessEntry {
-        piv_authentication: if contents.piv_authentication_hidden {
+        piv_authentication: has_piv.then_some(if contents.piv_authentication_hidden {
             PivAuthentication::Hidden
         } else {
             PivAuthentication::Active
-        },
+        }),
         edipi: value(0x17).map(|edipi| String::from_utf8_lossy(edipi).into_owned()),
         issued: value(0x62).and_then(Date::from_compact),
         expires: value(0x63).and_then(Date::from_compact),
@@ -150,7 +151,8 @@ mod tests {
                 piv_authentication_hidden: false,
                 pin_verified,
             };
-            let entry = read(&contents, &mut Vec::new());
+            let entry = read(&contents, false, &mut Vec::new());
+            assert_eq!(entry.piv_authentication, None);
             assert_eq!((entry.edipi.as_deref(), &entry.hidden[..]), (edipi, hidden));
             assert_eq!(entry.containers.len(), 2);
         }
@@ -171,9 +173,9 @@ mod tests {
                 pin_verified: true,
             };
             let mut problems = Vec::new();
-            let entry = read(&contents, &mut problems);
+            let entry = read(&contents, true, &mut problems);
             assert_eq!((entry.edipi, problems.len()), (None, 1));
-            assert_eq!(entry.piv_authentication, PivAuthentication::Hidden);
+            assert_eq!(entry.piv_authentication, Some(PivAuthentication::Hidden));
         }
     }
 }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use card_sim::{
     key::{AsymmetricAlgorithm, KeyReference, Origin, PublicKey, RetiredNumber},
     object::Container,
+    profile::Profile,
 };
 
 pub(crate) use self::common_access::elements as container_elements;
@@ -72,7 +73,8 @@ pub fn inspect(contents: &Contents) -> Report {
     let certificates = Certificates::read(contents, &mut problems);
     let slots = contents.slots.iter().map(|slot| slot_entry(slot, &certificates)).collect();
     let expires = objects.expiration(&mut problems);
-    let common_access = contents.cac.as_ref().map(|cac| common_access::read(cac, &mut problems));
+    let has_piv = Profile::find(&contents.profile).is_none_or(Profile::has_piv);
+    let common_access = contents.cac.as_ref().map(|cac| common_access::read(cac, has_piv, &mut problems));
     let of_person = common_access.as_ref().and_then(|cac| cac.issued);
     let of_person = of_person.map(|date| Dated { date, source: DateSource::PersonInstance });
     Report {

@@ -93,14 +93,13 @@ impl Report {
         if !cac.hidden.is_empty() {
             writeln!(f, "  not shown without the PIN: {}", cac.hidden.join(", "))?;
         }
-        writeln!(
-            f,
-            "  PIV Authentication certificate: {}",
-            match cac.piv_authentication {
-                PivAuthentication::Active => "active",
-                PivAuthentication::Hidden => "hidden, not activated",
+        match cac.piv_authentication {
+            Some(PivAuthentication::Active) => writeln!(f, "  PIV Authentication certificate: active"),
+            Some(PivAuthentication::Hidden) => {
+                writeln!(f, "  PIV Authentication certificate: hidden, not activated")
             }
-        )
+            None => writeln!(f, "  no PIV application: 9A, 9E and the data objects are out of reach"),
+        }
     }
 
     fn write_objects(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
