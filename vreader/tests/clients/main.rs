@@ -42,4 +42,5 @@ mod ykman;
 mod yubico_piv_tool;
 mod yubikey_info;
 mod yubikey_objects;
+mod yubikey_pcscd;
 mod yubikey_series;
