@@ -3,8 +3,8 @@
 //! * The answer has a status word of ISO/IEC 7816-4, 5.6, at most as many bytes as were asked for, and data only with
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
-//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and only by
-//!   their success; it falls only by one, and only by a command that compares.
+//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and by Yubico's
+//!   RESET and SET PIN RETRIES, and only by their success; it falls only by one, and only by a command that compares.
 
 use apdu::Command;
 use card_sim::{
@@ -98,7 +98,8 @@ impl Guard {
         if !self.stale {
             leak(&self.secrets)?;
         }
-        self.stale |= status == 0x9000 && matches!(command.get(1), Some(0x24 | 0x2C | 0x47 | 0xDB));
+        self.stale |= status == 0x9000
+            && matches!(command.get(1), Some(0x24 | 0x2C | 0x47 | 0xDB | 0xF6 | 0xFA | 0xFB | 0xFE | 0xFF));
         if self.stale && !data.is_empty() {
             self.secrets = self.secrets.renewed(store);
             self.stale = false;
@@ -155,7 +156,12 @@ fn check_form(command: &[u8], data: &[u8], status: u16) -> Result<(), Finding> {
 fn gives_back(command: &[u8], reference: Reference) -> bool {
     match *command {
         [_, 0x20 | 0x24, 0x00, p2, ..] => p2 == reference.to_byte(),
-        [_, 0x2C, 0x00, 0x80, ..] => matches!(reference, Reference::PivPin | Reference::Puk),
+        // SET PIN RETRIES gives both their first values.
+        [_, 0x2C, 0x00, 0x80, ..] | [_, 0xFA, ..] => {
+            matches!(reference, Reference::PivPin | Reference::Puk)
+        }
+        // RESET does so, and takes all other reference data away.
+        [_, 0xFB, 0x00, 0x00, ..] => true,
         _ => false,
     }
 }
