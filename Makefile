@@ -62,7 +62,7 @@ bench: clients
 	$(CARGO) bench -p benches --no-fail-fast
 
 SECONDS ?= 60
-FUZZ_TARGETS = apdu apdu_sequence cac card_file pcsc_wire secure_messaging tlv
+FUZZ_TARGETS = apdu apdu_sequence cac card_file pcsc_wire secure_messaging tlv yubikey
 
 # Each target begins with its seeds, the corpus in vectors/fuzz, and what earlier runs left in fuzz/corpus.
 fuzz:

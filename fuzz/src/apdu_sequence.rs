@@ -26,8 +26,11 @@ pub fn play(input: &[u8]) {
 
 /// Plays one input; tells how many commands the card was sent.
 pub fn play_counting(input: &[u8]) -> u64 {
-    let mut card = SmallCard::new(Arithmetic::Quick);
-    let mut input = Input::new(input);
+    play_on(SmallCard::new(Arithmetic::Quick), Input::new(input))
+}
+
+/// Plays the steps of an input on a card; tells how many commands that was sent.
+pub(crate) fn play_on(mut card: SmallCard, mut input: Input<'_>) -> u64 {
     for _ in 0..MOST {
         let Some(step) = Step::read(&mut input) else { break };
         step.play(&mut card);

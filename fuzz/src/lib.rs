@@ -12,6 +12,7 @@
 //! | [`pcsc_wire`] | what clients do to the PC/SC socket |
 //! | [`secure_messaging`] | the same as of `apdu_sequence`, protected, changed on the way, and sessions |
 //! | [`tlv`] | bytes for every reader and writer of the crate `apdu` |
+//! | [`yubikey`] | the same as of `apdu_sequence`, on YubiKeys |
 //!
 //! What must hold of a card after every command is judged by [`vreader::fuzz::Guard`].
 
@@ -27,6 +28,7 @@ pub mod pcsc_wire;
 pub mod secure_messaging;
 mod step;
 pub mod tlv;
+pub mod yubikey;
 
 /// A target by its name.
 pub struct Target {
@@ -39,7 +41,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "apdu", play: apdu::play, seeds: apdu::seeds },
     Target { name: "apdu_sequence", play: apdu_sequence::play, seeds: apdu_sequence::seeds },
     Target { name: "cac", play: cac::play, seeds: cac::seeds },
@@ -47,6 +49,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "pcsc_wire", play: pcsc_wire::play, seeds: pcsc_wire::seeds },
     Target { name: "secure_messaging", play: secure_messaging::play, seeds: secure_messaging::seeds },
     Target { name: "tlv", play: tlv::play, seeds: tlv::seeds },
+    Target { name: "yubikey", play: yubikey::play, seeds: yubikey::seeds },
 ];
 
 impl Target {

@@ -47,6 +47,11 @@ fn tlv() {
 }
 
 #[test]
+fn yubikey() {
+    play_all("yubikey");
+}
+
+#[test]
 fn every_target_has_its_program_and_a_test() {
     for target in fuzz::TARGETS {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz_targets/").to_owned() + target.name + ".rs";

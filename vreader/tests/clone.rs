@@ -291,9 +291,7 @@ fn a_common_access_card_keeps_its_holder_its_certificates_and_what_it_hides() {
         let edipi = format!("{:010}", issued.numbers.fascn.person_identifier);
         assert_eq!(side.edipi, (!is_token).then_some(edipi));
         assert_eq!(side.issued.map(|date| date.to_string()).as_deref(), (!is_token).then_some(issue_date));
-        if let Some(piv) = piv {
-            assert_eq!(side.piv_authentication, piv);
-        }
+        assert_eq!(side.piv_authentication, piv);
         let of = |original: &Original, wanted| {
             let (_, container) =
                 original.containers.iter().find(|(id, _)| *id == wanted).expect("a container");

@@ -4,6 +4,7 @@
 //! Every command goes through [`SmallCard::send`], which panics when anything happens that must not.
 
 mod crypto;
+mod rules;
 mod secure;
 
 // The card and the flash of the card's own tests.
@@ -17,23 +18,25 @@ use card_sim::{
     crypto::{Crypto, RustCrypto},
     holder::Obliging,
     key::{self, KeyReference, PrivateKey, SymmetricAlgorithm, SymmetricKey},
+    object::ObjectTag,
     platform::{Parts, Platform},
+    profile::{self, Profile},
     reference::Reference,
     store::{FlashStore, MemoryFlash, Reads, Record, Store, Update, audit::audit},
 };
 use chacha20::ChaCha20Rng;
-use model::{ManagementKey, Model, persistent::Persistent};
+use model::persistent::Persistent;
 use rand_core::SeedableRng;
-use support::{cut_flash::CutFlash, persistent::persistent};
+use support::{cut_flash::CutFlash, scalar};
 use vreader::fuzz::Guard;
 
 pub(crate) use self::crypto::{Arithmetic, FuzzCrypto};
-use self::secure::Secure;
 pub(crate) use self::secure::{Change, KINDS, Way};
 pub(crate) use self::support::{
     MANAGEMENT_KEY, PIN, PUK,
     cut_flash::{Power, Tear},
 };
+use self::{rules::Rules, secure::Secure};
 
 /// Pages of its flash.
 const PAGES: usize = 4;
@@ -44,7 +47,7 @@ pub(crate) const GLOBAL_PIN: &[u8; 8] = b"90817263";
 /// A new card: its flash, and what the rules say of it.
 struct New {
     flash: Vec<u8>,
-    model: Model,
+    rules: Rules,
 }
 
 static NEW: LazyLock<New> = LazyLock::new(|| New::with(None));
@@ -64,9 +67,41 @@ impl New {
         let updates =
             [Update::Write(tries, &[3]), Update::Write(Record::ReferenceData(Reference::GlobalPin), &data)];
         store.commit(&updates).expect("room for a Global PIN");
-        let model = Model::new(persistent(&store), ManagementKey(MANAGEMENT_KEY));
-        Self { flash: store.image().expect("a flash in memory").to_vec(), model }
+        let rules = Rules::of_model(&store);
+        Self { flash: image(&mut store), rules }
     }
+
+    /// The same card as a YubiKey of this stock.
+    fn yubikey(profile: &Profile) -> Self {
+        let mut store =
+            FlashStore::open(MemoryFlash::from_image(&NEW.flash), Reads::Memory).expect("a flash");
+        let attestation_key = [&[0x11, 0x01], &scalar(0xF9)[..]].concat();
+        let updates = [
+            Update::Write(Record::Profile, profile.name.as_bytes()),
+            Update::Write(Record::SerialNumber, &[0x00, 0xAE, 0x17, 0xCB]),
+            Update::Write(Record::Key(KeyReference::Attestation), &attestation_key),
+            Update::Write(Record::Object(ObjectTag::ATTESTATION), &ATTESTATION),
+        ];
+        store.commit(&updates).expect("room for what a YubiKey has");
+        let rules = Rules::of_yubikey(&store);
+        Self { flash: image(&mut store), rules }
+    }
+}
+
+/// The attestation certificate of a YubiKey: so much of one as the card reads, with an issuer and a validity of their own.
+const ATTESTATION: [u8; 29] = [
+    0x53, 0x1B, 0x70, 0x14, 0x30, 0x12, 0x30, 0x10, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30, 0x02,
+    0x17, 0x00, 0x30, 0x03, 0x0C, 0x01, 0x41, 0x71, 0x01, 0x00, 0xFE, 0x00,
+];
+
+/// A new YubiKey of each stock.
+static YUBIKEYS: LazyLock<Vec<New>> = LazyLock::new(|| {
+    let yubikeys = profile::ALL.iter().filter(|profile| profile.yubico.is_some());
+    yubikeys.map(|profile| New::yubikey(profile)).collect()
+});
+
+fn image(store: &mut FlashStore<MemoryFlash>) -> Vec<u8> {
+    store.image().expect("a flash in memory").to_vec()
 }
 
 /// A new card's flash.
@@ -81,7 +116,7 @@ pub(crate) struct SmallCard {
     card: Box<Card<SmallPlatform>>,
     power: Power,
     guard: Guard,
-    model: Model,
+    rules: Rules,
     /// The power may fail in the next command.
     cut: bool,
     arithmetic: Arithmetic,
@@ -99,11 +134,17 @@ impl SmallCard {
         Self::of(&NEW, arithmetic, None)
     }
 
+    /// A new YubiKey; the number chooses its stock.
+    pub(crate) fn yubikey(number: u8) -> Self {
+        let new = &YUBIKEYS[usize::from(number) % YUBIKEYS.len()];
+        Self::of(new, Arithmetic::Quick, None)
+    }
+
     fn of(new: &New, arithmetic: Arithmetic, secure: Option<Secure>) -> Self {
         let (mut card, power) = open(&new.flash, arithmetic, 0);
         let guard = Guard::new(&card.platform().parts().store);
-        let model = new.model.clone();
-        Self { card, power, guard, model, cut: false, arithmetic, opened: 0, commands: 0, secure }
+        let rules = new.rules.clone();
+        Self { card, power, guard, rules, cut: false, arithmetic, opened: 0, commands: 0, secure }
     }
 
     /// Sends a command, protected if the next ones are to be; the answer with its status word, or nothing if the power
@@ -116,7 +157,7 @@ impl SmallCard {
     }
 
     fn send_plain(&mut self, command: &[u8]) -> Option<Vec<u8>> {
-        let cut_states = if self.cut { self.model.after_power_cut(command) } else { Vec::new() };
+        let cut_states = if self.cut { self.rules.after_power_cut(command) } else { Vec::new() };
         let (data, status) = self.transmit(command);
         if self.power.is_off() {
             self.reopen_as_one_of(&cut_states, command);
@@ -136,7 +177,7 @@ impl SmallCard {
         let answer = [data, &status.to_be_bytes()].concat();
         let judged = self.guard.judge(&self.card.platform().parts().store, command, &answer);
         judged.unwrap_or_else(|finding| panic!("{finding}: {command:02X?} -> {answer:02X?}"));
-        let judged = self.model.judge(command, data, status);
+        let judged = self.rules.judge(&self.card.platform().parts().store, command, data, status);
         judged.unwrap_or_else(|violation| panic!("{violation}: {command:02X?} -> {answer:02X?}"));
         answer
     }
@@ -149,7 +190,7 @@ impl SmallCard {
     /// A warm reset.
     pub(crate) fn reset(&mut self) {
         self.card.reset();
-        self.model.reset();
+        self.rules.reset();
         self.end_session();
     }
 
@@ -157,7 +198,7 @@ impl SmallCard {
     pub(crate) fn power_cycle(&mut self) {
         self.card.power_off();
         self.card.power_on();
-        self.model.reset();
+        self.rules.reset();
         self.end_session();
     }
 
@@ -169,7 +210,7 @@ impl SmallCard {
 
     /// The power fails now, between two commands.
     pub(crate) fn reopen(&mut self) {
-        let states = [self.model.persistent().clone()];
+        let states = self.rules.now();
         self.reopen_as_one_of(&states, &[]);
     }
 
@@ -183,23 +224,22 @@ impl SmallCard {
         let store = &self.card.platform().parts().store;
         let judged = self.guard.power_failed(store, command);
         judged.unwrap_or_else(|finding| panic!("{finding}: power cut in {command:02X?}"));
-        let found = persistent(store);
-        assert!(states.contains(&found), "neither old nor new after a power cut in {command:02X?}");
-        self.model = Model::new(found, ManagementKey(MANAGEMENT_KEY));
+        self.rules = self.rules.reopened(store, states, command);
     }
 
     /// The end of an input: the card holds what the rules say.
     pub(crate) fn finish(mut self) {
-        let found = persistent(&self.card.platform().parts().store);
-        assert!(*self.model.persistent() == found, "the card holds something else than the rules say");
+        let holds = self.rules.holds(&self.card.platform().parts().store);
+        assert!(holds, "the card holds something else than the rules say");
     }
 
-    /// What a holder knows: the reference data as it is now.
+    /// What a holder knows: the reference data as it is now. Of a Global PIN that a reset has taken away, nothing.
     pub(crate) fn reference_data(&mut self, reference: Reference) -> Vec<u8> {
         let mut record = heapless::Vec::<u8, 9>::new();
         let found = self.card.platform().parts().store.read(Record::ReferenceData(reference), &mut record);
-        assert_eq!(found, Ok(true), "the card has all reference data");
-        record[1..].to_vec()
+        let gone = matches!(self.rules, Rules::Unchanged(_)) && found == Ok(false);
+        assert!(gone || found == Ok(true), "the card has all reference data");
+        record.get(1..).map_or_else(|| vec![0xFF; 8], <[u8]>::to_vec)
     }
 
     /// The algorithm identifier of the key in a slot, if there is one.
@@ -254,8 +294,6 @@ pub(crate) fn with_data(header: [u8; 4], data: &[u8]) -> Vec<u8> {
 /// What is looked for is found: the same commands as of a card that does what it must not.
 #[cfg(test)]
 mod tests {
-    use card_sim::object::ObjectTag;
-
     use super::*;
 
     const PRINTED: [u8; 11] = [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, 0x09, 0x00];
@@ -343,6 +381,14 @@ mod tests {
         let mut card = card();
         behind_its_back(&mut card, Record::Object(ObjectTag::PRINTED), &[0x53, 0x01, 0x00]);
         card.reopen();
+    }
+
+    #[test]
+    #[should_panic(expected = "it was refused and changed something")]
+    fn a_yubikey_that_refuses_and_changes_something() {
+        let mut card = SmallCard::yubikey(0);
+        behind_its_back(&mut card, Record::Object(ObjectTag::PRINTED), &[0x53, 0x01, 0x00]);
+        card.send(&PRINTED);
     }
 
     #[test]

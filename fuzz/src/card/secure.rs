@@ -210,7 +210,7 @@ impl SmallCard {
         };
         let plain = in_one(command);
         let protected = host.protect(&plain).expect("a command");
-        let cut_states = if self.cut { self.model.after_power_cut(&plain) } else { Vec::new() };
+        let cut_states = if self.cut { self.rules.after_power_cut(&plain) } else { Vec::new() };
         let mut parts = match command.instruction {
             0x87 if part > 0 => in_parts(&protected, part),
             _ => vec![protected.clone()],
@@ -321,7 +321,7 @@ impl SmallCard {
     /// Tells the model that there was a command of which nothing came, but that it was one.
     fn interrupted(&mut self) {
         self.secure().chaining = false;
-        let refused = self.model.judge(&[0x0C], &[], 0x6982);
+        let refused = self.rules.judge(&self.card.platform().parts().store, &[0x0C], &[], 0x6982);
         refused.expect("a refusal is what the model expects");
     }
 

@@ -3,8 +3,9 @@
 //! * The answer has a status word of ISO/IEC 7816-4, 5.6, at most as many bytes as were asked for, and data only with
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
-//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and only by
-//!   their success; it falls only by one, and only by a command that compares. The CAC applets call the same PIN `00`.
+//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and by Yubico's
+//!   RESET and SET PIN RETRIES, and only by their success; it falls only by one, and only by a command that compares. The CAC
+//!   applets call the same PIN `00`.
 
 use apdu::Command;
 use card_sim::{
@@ -100,7 +101,8 @@ impl Guard {
         if !self.stale {
             leak(&self.secrets)?;
         }
-        self.stale |= status == 0x9000 && matches!(command.get(1), Some(0x24 | 0x2C | 0x47 | 0xDB));
+        self.stale |= status == 0x9000
+            && matches!(command.get(1), Some(0x24 | 0x2C | 0x47 | 0xDB | 0xF6 | 0xFA | 0xFB | 0xFE | 0xFF));
         if self.stale && !data.is_empty() {
             self.secrets = self.secrets.renewed(store);
             self.stale = false;
@@ -171,7 +173,12 @@ impl Names {
     /// Whether a command's success may give back tries of a reference.
     fn gives_back(&self, command: &[u8], reference: Reference) -> bool {
         match *command {
-            [_, 0x2C, 0x00, 0x80, ..] => matches!(reference, Reference::PivPin | Reference::Puk),
+            // Yubico's SET PIN RETRIES gives both their first values.
+            [_, 0x2C, 0x00, 0x80, ..] | [_, 0xFA, ..] => {
+                matches!(reference, Reference::PivPin | Reference::Puk)
+            }
+            // Yubico's RESET does so, and takes all other reference data away.
+            [_, 0xFB, 0x00, 0x00, ..] => true,
             _ => self.proves(command, reference),
         }
     }
@@ -241,6 +248,8 @@ mod tests {
             (VERIFY, &[0x69, 0x83], 2, 2),
             (UNBLOCK, &[0x90, 0x00], 3, 3),
             (UNBLOCK, &[0x63, 0xC1], 2, 1),
+            (&[0x00, 0xFA, 0x05, 0x04], &[0x90, 0x00], 5, 4),
+            (&[0x00, 0xFB, 0x00, 0x00], &[0x90, 0x00], 3, 3),
             (GET_DATA, &[0x7E, 0x00, 0x90, 0x00], 2, 2),
             (GET_DATA, &[0x7E, 0x00, 0x61, 0x10], 2, 2),
             (&[], &[0x67, 0x00], 2, 2),
@@ -291,6 +300,7 @@ mod tests {
             (VERIFY, [0x90, 0x00], 3, 3, regained(Reference::Puk)),
             (GET_DATA, [0x90, 0x00], 3, 2, regained(Reference::PivPin)),
             (UNBLOCK, [0x63, 0xC2], 2, 3, regained(Reference::Puk)),
+            (&[0x00, 0xFB, 0x00, 0x00], [0x69, 0x85], 3, 2, regained(Reference::PivPin)),
             (VERIFY, [0x63, 0xC0], 0, 2, lost(Reference::PivPin, 0)),
             (VERIFY, [0x63, 0xC1], 2, 1, lost(Reference::Puk, 1)),
             (UNBLOCK, [0x63, 0xC1], 1, 2, lost(Reference::PivPin, 1)),

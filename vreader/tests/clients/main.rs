@@ -47,5 +47,6 @@ mod yubico_piv_tool;
 mod yubikey_crate;
 mod yubikey_info;
 mod yubikey_objects;
+mod yubikey_pcscd;
 mod yubikey_series;
 mod yubikey_together;

@@ -8,7 +8,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -24,6 +24,9 @@ use crate::{
 const INIT: &str =
     "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd && echo ready && exec cat";
 
+/// What vpcd's readers are called, before their numbers.
+const READERS: &str = "Virtual PCD";
+
 /// The reader of vpcd's first slot.
 pub(crate) const READER: &str = "Virtual PCD 00 00";
 
@@ -34,6 +37,8 @@ pub(crate) struct Pcscd {
     first: u32,
     /// What pcscd says.
     log: PathBuf,
+    /// What vpcd's readers are called, before their numbers.
+    readers: &'static str,
 }
 
 impl Attachment for Pcscd {
@@ -59,6 +64,14 @@ impl World<Pcscd> {
         world
     }
 
+    /// The same, with readers by another name: programs know devices by it.
+    pub(crate) fn with_readers_called(name: &'static str) -> Self {
+        let mut world = Self::without_pcscd();
+        world.attachment.readers = name;
+        world.start_pcscd();
+        world
+    }
+
     /// A world with pcscd and one card in its reader. `options` are those of `vreader card new`.
     pub(crate) fn with_plugged_card(options: &[&str]) -> (Self, Companion) {
         let world = Self::with_pcscd();
@@ -75,18 +88,23 @@ impl World<Pcscd> {
         let place = Place::new();
         let (init, first) = new_namespaces();
         let log = place.file("pcscd.log");
-        Self { attachment: Pcscd { init, first, log }, place }
+        Self { attachment: Pcscd { init, first, log, readers: READERS }, place }
     }
 
     /// Starts pcscd and waits until it takes calls.
     pub(crate) fn start_pcscd(&self) {
         require("pcscd");
-        assert!(
-            Path::new("/etc/reader.conf.d/vpcd").exists(),
-            "vsmartcard-vpcd is not installed: run tools/install-clients"
-        );
+        let installed = fs::read_to_string("/etc/reader.conf.d/vpcd")
+            .expect("vsmartcard-vpcd is not installed: run tools/install-clients");
+        let configuration = self.path("reader.conf.d");
+        fs::create_dir_all(&configuration).expect("a folder for pcscd");
+        let named = installed.replace(READERS, self.attachment.readers);
+        fs::write(configuration.join("vpcd"), named).expect("a file for pcscd");
+        let configuration = configuration.to_str().expect("UTF-8");
         let log = File::create(&self.attachment.log).expect("a log file");
-        let mut pcscd = self.attachment.enter(&self.place, &["pcscd", "--foreground", "--info"]);
+        let mut pcscd = self
+            .attachment
+            .enter(&self.place, &["pcscd", "--foreground", "--info", "--config", configuration]);
         pcscd.env("PATH", search_path()).stdout(log.try_clone().expect("a handle")).stderr(log);
         // Its end is the world's end, or `stop_pcscd`; the handle that enters the world has nothing to add.
         drop(pcscd.spawn().expect("nsenter starts"));
@@ -108,16 +126,26 @@ impl World<Pcscd> {
 
     /// Starts `vreader vpcd` without waiting for anything.
     pub(crate) fn begin_to_plug(&self, files: &[&str]) -> Companion {
+        self.begin_to_plug_with(files, &[])
+    }
+
+    fn begin_to_plug_with(&self, files: &[&str], options: &[&str]) -> Companion {
         let mut words = vec![VREADER, "vpcd"];
         for file in files {
             words.extend(["--card", file]);
         }
+        words.extend(options);
         self.companion(&words)
     }
 
     /// Plugs cards in, the first into the first slot, and waits until PC/SC programs see them.
     pub(crate) fn plug(&self, files: &[&str]) -> Companion {
-        let vreader = self.begin_to_plug(files);
+        self.plug_with(files, &[])
+    }
+
+    /// The same with more options of `vreader vpcd`.
+    pub(crate) fn plug_with(&self, files: &[&str], options: &[&str]) -> Companion {
+        let vreader = self.begin_to_plug_with(files, options);
         for slot in 0..files.len() {
             self.wait_for_card(slot, true);
         }
@@ -134,7 +162,7 @@ impl World<Pcscd> {
     fn sees_card(&self, slot: usize) -> Option<bool> {
         // pcscd may be just starting, which is a failure of this client and no reason to give up.
         let listing = self.client("opensc-tool").args(["--list-readers"]).run().text();
-        let name = format!("Virtual PCD 00 {slot:02}");
+        let name = format!("{} 00 {slot:02}", self.attachment.readers);
         let line = listing.lines().find(|line| line.contains(&name))?;
         Some(line.split_whitespace().nth(1)? == "Yes")
     }

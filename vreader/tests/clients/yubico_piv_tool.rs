@@ -5,7 +5,7 @@
 
 use crate::{
     card::{CARD, PIN, PUK, VREADER, WRONG_PIN},
-    world::World,
+    world::{Attachment, World},
 };
 
 /// Another management key than the factory's.
@@ -23,7 +23,7 @@ fn tool(world: &World, words: &[&str]) -> String {
 }
 
 /// An RSA key and its certificate, made with openssl: `rsa.pem`, `rsa.crt`.
-pub(crate) fn make_certificate(world: &World) {
+pub(crate) fn make_certificate(world: &World<impl Attachment>) {
     let words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Sam Sample", "-days", "30"];
     world.tool("openssl").args(words).args(["-keyout", "rsa.pem", "-out", "rsa.crt"]).succeeds();
 }
