@@ -34,6 +34,7 @@ fn a_program_does_what_the_crate_offers() {
         ("yubikey5", "5.7.1", true, true),
         ("yubikey5-4", "5.4.3", true, false),
         ("yubikey5-2", "5.2.4", false, false),
+        ("yubikey4", "4.3.5", false, false),
     ] {
         let world = fresh(profile);
         let said = program(&world, "program").succeeds();
@@ -55,7 +56,7 @@ fn a_program_does_what_the_crate_offers() {
 
 #[test]
 fn the_crates_own_tests_pass() {
-    for profile in ["yubikey5", "yubikey5-4", "yubikey5-2"] {
+    for profile in ["yubikey5", "yubikey5-4", "yubikey5-2", "yubikey4"] {
         let world = fresh(profile);
         // The second reads a file of the crate's, and no card.
         let but = ["--skip", "generate_self_signed_cv_cert", "--skip", "test_parse_cert_from_der"];
