@@ -4,7 +4,7 @@
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
 //! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and by Yubico's
-//!   RESET and SET PIN RETRIES, and only by their success; it falls only by one, and only by a command that compares.
+//!   RESET and SET PIN RETRIES, and only when they succeed or have proved a value; it falls only by one, and only by a command that compares.
 
 use apdu::Command;
 use card_sim::{
@@ -121,9 +121,12 @@ impl Guard {
     }
 
     fn check_tries(&self, before: Tries, command: &[u8], status: u16) -> Result<(), Finding> {
+        // A YubiKey looks at a new value when the old one, or the PUK, is proved, and refuses it with 6985.
+        let refused_after_proof = status == 0x6985 && matches!(command.get(1), Some(0x24 | 0x2C));
+        let proved = status == 0x9000 || refused_after_proof;
         for ((reference, before), after) in Reference::ALL.into_iter().zip(before).zip(self.tries) {
             let (Some(before), Some(after)) = (before, after) else { continue };
-            if status == 0x9000 && gives_back(command, reference) {
+            if proved && gives_back(command, reference) {
                 continue;
             }
             if after > before {
@@ -221,6 +224,7 @@ mod tests {
             (VERIFY, &[0x69, 0x83], 2, 2),
             (UNBLOCK, &[0x90, 0x00], 3, 3),
             (UNBLOCK, &[0x63, 0xC1], 2, 1),
+            (UNBLOCK, &[0x69, 0x85], 2, 3),
             (&[0x00, 0xFA, 0x05, 0x04], &[0x90, 0x00], 5, 4),
             (&[0x00, 0xFB, 0x00, 0x00], &[0x90, 0x00], 3, 3),
             (GET_DATA, &[0x7E, 0x00, 0x90, 0x00], 2, 2),
