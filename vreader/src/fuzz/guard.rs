@@ -4,8 +4,8 @@
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
 //! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and by Yubico's
-//!   RESET and SET PIN RETRIES, and only by their success; it falls only by one, and only by a command that compares. The CAC
-//!   applets call the same PIN `00`.
+//!   RESET and SET PIN RETRIES, and only when they succeed or have proved a value; it falls only by one, and only by a command
+//!   that compares. The CAC applets call the same PIN `00`.
 
 use apdu::Command;
 use card_sim::{
@@ -124,9 +124,12 @@ impl Guard {
     }
 
     fn check_tries(&self, before: Tries, command: &[u8], status: u16) -> Result<(), Finding> {
+        // A YubiKey looks at a new value when the old one, or the PUK, is proved, and refuses it with 6985.
+        let refused_after_proof = status == 0x6985 && matches!(command.get(1), Some(0x24 | 0x2C));
+        let proved = status == 0x9000 || refused_after_proof;
         for ((reference, before), after) in Reference::ALL.into_iter().zip(before).zip(self.tries) {
             let (Some(before), Some(after)) = (before, after) else { continue };
-            if status == 0x9000 && self.names.gives_back(command, reference) {
+            if proved && self.names.gives_back(command, reference) {
                 continue;
             }
             if after > before {
@@ -248,6 +251,7 @@ mod tests {
             (VERIFY, &[0x69, 0x83], 2, 2),
             (UNBLOCK, &[0x90, 0x00], 3, 3),
             (UNBLOCK, &[0x63, 0xC1], 2, 1),
+            (UNBLOCK, &[0x69, 0x85], 2, 3),
             (&[0x00, 0xFA, 0x05, 0x04], &[0x90, 0x00], 5, 4),
             (&[0x00, 0xFB, 0x00, 0x00], &[0x90, 0x00], 3, 3),
             (GET_DATA, &[0x7E, 0x00, 0x90, 0x00], 2, 2),
