@@ -104,9 +104,9 @@ fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
 fn files(world: &World<impl Attachment>) -> BTreeMap<OsString, Vec<u8>> {
     let entries = fs::read_dir(world.path("")).expect("the folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    // Logs have times, and the lock of the card that is in use has a process number.
+    // Logs have times, and the lock of the card that is in use has a process number. A folder is pcscd's configuration.
     paths
-        .filter(|path| path.extension().is_none_or(|kind| kind != "log" && kind != "lock"))
+        .filter(|path| path.is_file() && path.extension().is_none_or(|kind| kind != "log" && kind != "lock"))
         .map(|path| (path.file_name().expect("a name").to_owned(), fs::read(path).expect("a file")))
         .collect()
 }
