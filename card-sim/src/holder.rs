@@ -1,6 +1,7 @@
-//! The person who holds the card: asked for a touch before a key is used whose touch policy wants one.
+//! The person who holds the card: asked for a touch before a key is used whose touch policy wants one, and for a finger where
+//! a YubiKey Bio verifies that.
 //!
-//! Follows Yubico's documentation of touch policies. The card has no sensor and no clock: it asks its platform, and waits for
+//! Follows Yubico's documentation of touch policies and of its Bio series. The card has no sensor and no clock: it asks its platform, and waits for
 //! the answer as long as the platform lets it.
 
 use crate::key::policy::TouchPolicy;
@@ -11,9 +12,14 @@ pub trait Holder {
     /// [`Cached`](TouchPolicy::Cached): one within [`CACHED_TOUCH`](crate::key::policy::CACHED_TOUCH) before it will do), and
     /// waits for it. `false` when the time for it is over; a genuine YubiKey waits for 15 seconds.
     fn touches(&mut self, policy: TouchPolicy) -> bool;
+
+    /// Whether the finger that touched last is one that the card knows. Asked after a [`touch`](Self::touches) only.
+    fn finger_is_enrolled(&mut self) -> bool {
+        true
+    }
 }
 
-/// A holder who touches the card whenever it asks.
+/// A holder who touches the card whenever it asks, with the right finger.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Obliging;
 

@@ -199,6 +199,8 @@ pub static ALL: &[&Profile] = &[
     &yubico::YUBIKEY_4_FIPS,
     #[cfg(feature = "yubico")]
     &yubico::YUBIKEY_5_FIPS,
+    #[cfg(feature = "yubico")]
+    &yubico::YUBIKEY_BIO,
     #[cfg(feature = "cac")]
     crate::cac::PROFILES[0],
     #[cfg(feature = "cac")]

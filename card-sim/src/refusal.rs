@@ -207,10 +207,14 @@ pub mod rules {
         ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
         // Yubico's commands.
         YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
-        KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA and a touch policy AB are one byte from 00 to 03 each";
+        KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA is one byte from 00 to 05, a touch policy AB one from 00 to 03";
         KEY_POLICY_TAKEN = Status::IncorrectData, YubicoPiv, "key policies", "firmware and series have the policies that are asked for";
         PIN_COMPLEXITY = Status::ConditionsNotSatisfied, YubicoPiv, "PIN complexity", "a new PIN or PUK is long enough and not trivial";
         TOUCH = Status::SecurityStatusNotSatisfied, YubicoPiv, "key policies", "the holder touches the card in time";
+        FINGERPRINT_FORM = Status::IncorrectData, YubicoPiv, "VERIFY of fingerprints", "03 00 or 02 00 asks for the finger, 01 10 is before a temporary PIN";
+        FINGERPRINT = Status::TriesLeft(0), YubicoPiv, "VERIFY of fingerprints", "the sensor sees an enrolled finger";
+        FINGERPRINT_BLOCKED = Status::AuthenticationMethodBlocked, YubicoPiv, "VERIFY of fingerprints", "tries are left; the PIN gives them back";
+        TEMPORARY_PIN = Status::TriesLeft(0), YubicoPiv, "VERIFY of fingerprints", "the temporary PIN is the one that the card gave last";
         NO_KEY = Status::ReferenceNotFound, YubicoPiv, "GET METADATA, MOVE KEY", "the card has the key or the reference data";
         MOVE_TARGET = Status::IncorrectData, YubicoPiv, "MOVE KEY", "no key is where the key is to go";
         IMPORT_FORM = Status::IncorrectData, YubicoPiv, "IMPORT ASYMMETRIC KEY", "the data field is the parts of a valid key of the algorithm in P1";

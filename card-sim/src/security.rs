@@ -4,6 +4,8 @@
 //! reset or a loss of power replaces the whole `SecurityStatus` by a fresh one.
 
 use heapless::Vec;
+#[cfg(feature = "yubico")]
+use zeroize::Zeroizing;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{interface::Interface, key::SymmetricAlgorithm, reference::Reference};
@@ -21,6 +23,12 @@ pub enum AccessRule {
     PinOrOcc,
     /// One of the two was verified by the command immediately before.
     PinOrOccAlways,
+    /// The PIN or, on a YubiKey Bio, the fingerprint.
+    #[cfg(feature = "yubico")]
+    PinOrFingerprint,
+    /// One of these two was verified by the command immediately before.
+    #[cfg(feature = "yubico")]
+    PinOrFingerprintAlways,
     /// The card management key is authenticated.
     Administrator,
     /// The virtual contact interface: a command under secure messaging, and pairing where the card asks for it.
@@ -79,6 +87,9 @@ struct ApplicationStatus {
     administrator: bool,
     /// The pairing code was verified in this session of secure messaging.
     paired: bool,
+    /// What a YubiKey Bio's sensor proved.
+    #[cfg(feature = "yubico")]
+    fingerprint: Fingerprint,
     /// Proofs for the next command only.
     next: OneShot,
     /// The same for the command that runs now.
@@ -93,11 +104,26 @@ struct Verified {
     secondary_finger: bool,
 }
 
+/// The status of a YubiKey Bio's fingerprint. It opens keys whose policy says so, and nothing else.
+#[cfg(feature = "yubico")]
+#[derive(Default)]
+struct Fingerprint {
+    verified: bool,
+    temporary_pin: Option<TemporaryPin>,
+}
+
+/// What a YubiKey Bio takes in place of a finger that it saw before.
+#[cfg(feature = "yubico")]
+pub(crate) type TemporaryPin = Zeroizing<[u8; 16]>;
+
 /// What is good for one command.
 #[derive(Default)]
 struct OneShot {
     /// A PIN or a finger was verified.
     verified: bool,
+    /// A YubiKey Bio's fingerprint was.
+    #[cfg(feature = "yubico")]
+    fingerprint: bool,
     challenge: Option<Challenge>,
 }
 
@@ -114,6 +140,14 @@ impl SecurityStatus {
                     || self.application.verified.secondary_finger
             }
             AccessRule::PinOrOccAlways => self.application.now.verified,
+            #[cfg(feature = "yubico")]
+            AccessRule::PinOrFingerprint => {
+                self.permits(AccessRule::Pin) || self.application.fingerprint.verified
+            }
+            #[cfg(feature = "yubico")]
+            AccessRule::PinOrFingerprintAlways => {
+                self.application.now.verified || self.application.now.fingerprint
+            }
             AccessRule::Vci => self.channel.virtual_contact,
             AccessRule::VciAndPin => self.channel.virtual_contact && self.permits(AccessRule::Pin),
             AccessRule::VciAndPinOrOcc => self.channel.virtual_contact && self.permits(AccessRule::PinOrOcc),
@@ -168,6 +202,10 @@ impl SecurityStatus {
     pub(crate) fn pass_on(&mut self) {
         let now = core::mem::take(&mut self.application.now);
         self.application.next.verified |= now.verified;
+        #[cfg(feature = "yubico")]
+        {
+            self.application.next.fingerprint |= now.fingerprint;
+        }
     }
 
     /// A command ends.
@@ -209,6 +247,22 @@ impl SecurityStatus {
         *status = verified;
         self.application.next.verified = verified;
         self.application.now.verified = false;
+    }
+
+    #[cfg(feature = "yubico")]
+    pub(crate) fn set_fingerprint_verified(&mut self, verified: bool) {
+        self.application.fingerprint.verified = verified;
+        self.application.next.fingerprint = verified;
+    }
+
+    #[cfg(feature = "yubico")]
+    pub(crate) fn temporary_pin(&self) -> Option<&TemporaryPin> {
+        self.application.fingerprint.temporary_pin.as_ref()
+    }
+
+    #[cfg(feature = "yubico")]
+    pub(crate) fn set_temporary_pin(&mut self, pin: Option<TemporaryPin>) {
+        self.application.fingerprint.temporary_pin = pin;
     }
 
     pub(crate) fn set_administrator(&mut self, authenticated: bool) {

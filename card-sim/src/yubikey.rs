@@ -1,18 +1,19 @@
 //! The applications of a YubiKey by which programs learn what it is: the management application and, on those without GET
 //! SERIAL, so much of the OTP application as tells the serial number.
 //!
-//! Follows Yubico's documentation of READ CONFIG and of the OTP application's GET SERIAL NUMBER. Of what they can set, nothing
-//! is here; of the applications that a YubiKey has, this card has PIV, and says so.
+//! Follows Yubico's documentation of READ CONFIG and of the OTP application's GET SERIAL NUMBER, and its program `ykman` for
+//! the reset of a whole YubiKey Bio. Of what they can set, nothing is here; of the applications that a YubiKey has, this card
+//! has PIV, and says so.
 
 use apdu::tlv_ber::{Tag, Writer};
 use heapless::Vec;
 
 use crate::{
-    piv::Context,
+    piv::{self, Context},
     platform::Platform,
     profile::{
         Profile,
-        yubico::{DEFAULT_PIN, DEFAULT_PUK, FORM_FACTOR, Feature, Version, Yubico},
+        yubico::{DEFAULT_PIN, DEFAULT_PUK, Feature, Version, Yubico},
     },
     reference::{self, Reference},
     refusal::{Refusal, rules},
@@ -31,6 +32,7 @@ const NAME: &[u8] = b"Virtual mgr - FW version ";
 /// Instruction bytes, each of one application.
 mod instruction {
     pub(super) const READ_CONFIG: u8 = 0x1D;
+    pub(super) const DEVICE_RESET: u8 = 0x1F;
     pub(super) const OTP: u8 = 0x01;
 }
 
@@ -106,6 +108,11 @@ impl Applet {
     ) -> Result<(), Refusal> {
         match (self, command.instruction, command.p1, command.p2) {
             (Self::Management, instruction::READ_CONFIG, 0x00, 0x00) => read_config(context),
+            (Self::Management, instruction::DEVICE_RESET, 0x00, 0x00)
+                if yubico(context.profile)?.fingerprint =>
+            {
+                piv::to_factory(context, yubico(context.profile)?)
+            }
             (Self::Otp, instruction::OTP, SERIAL_NUMBER, 0x00) => {
                 let found = context.platform.store.read(Record::SerialNumber, context.response)?;
                 if found { Ok(()) } else { Err(rules::NO_KEY.refuse()) }
@@ -168,11 +175,13 @@ fn write_config(
     }
     writer.tlv(tag::USB_ENABLED, &[0x00, PIV])?;
     let series = if yubico.fips { FIPS_SERIES } else { 0x00 };
-    writer.tlv(tag::FORM_FACTOR, &[FORM_FACTOR | series])?;
+    writer.tlv(tag::FORM_FACTOR, &[yubico.form_factor() | series])?;
     writer.tlv(tag::VERSION, &[version.major, version.minor, version.patch])?;
     writer.tlv(tag::CONFIGURATION_LOCK, &[0x00])?;
-    writer.tlv(tag::NFC_SUPPORTED, &[0x00, PIV])?;
-    writer.tlv(tag::NFC_ENABLED, &[0x00, PIV])?;
+    if !yubico.fingerprint {
+        writer.tlv(tag::NFC_SUPPORTED, &[0x00, PIV])?;
+        writer.tlv(tag::NFC_ENABLED, &[0x00, PIV])?;
+    }
     if yubico.fips && version >= Version::new(5, 7, 0) {
         writer.tlv(tag::FIPS_CAPABLE, &[PIV_OF_FIPS])?;
         writer.tlv(tag::FIPS_APPROVED, &[if approved { PIV_OF_FIPS } else { 0x00 }])?;

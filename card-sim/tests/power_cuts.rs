@@ -485,6 +485,43 @@ fn yubicos_commands_are_done_or_not_done() {
     }
 }
 
+/// A YubiKey Bio that has seen a wrong finger.
+fn yubikey_bio() -> Start {
+    let mut store = open_in_memory(&fresh().image);
+    let updates = [
+        Update::Write(Record::Profile, b"yubikey-bio"),
+        Update::Remove(Record::ReferenceData(Reference::PrimaryFinger)),
+        Update::Write(Record::RetryCounter(Reference::PrimaryFinger), &[2]),
+    ];
+    store.commit(&updates).unwrap();
+    Start { name: "a YubiKey Bio", image: store.image().unwrap().to_vec() }
+}
+
+#[test]
+fn a_try_of_the_sensor_is_spent_before_it_comes_back() {
+    let holder = |name, command, states| Case {
+        name,
+        administrator: false,
+        holder: false,
+        commands: vec![command],
+        states,
+    };
+    let verify_pin = [&[0x00, 0x20, 0x00, 0x80, 0x08][..], PIN].concat();
+    let cases = [
+        holder("VERIFY, finger at the sensor", vec![0x00, 0x20, 0x00, 0x96, 0x02, 0x03, 0x00], |old, _| {
+            let finger = Reference::PrimaryFinger;
+            vec![old.clone(), spent(old, finger), with_tries(old, finger, 3)]
+        }),
+        holder("VERIFY, PIN that gives the sensor its tries back", verify_pin, |old, _| {
+            let after = with_tries(old, Reference::PrimaryFinger, 3);
+            vec![old.clone(), spent(old, Reference::PivPin), after]
+        }),
+    ];
+    for case in &cases {
+        println!("{} in {}", cut_everywhere(case, &yubikey_bio()), case.name);
+    }
+}
+
 /// A Common Access Card whose PIV Authentication certificate is not activated, with so many tries left.
 fn common_access_card(name: &'static str, tries: u8) -> Start {
     let mut store = open_in_memory(&fresh().image);

@@ -14,7 +14,7 @@ use card_sim::{
 use vreader::{
     World,
     attach::pcsc::{RemoteCard, RemoteError},
-    reader::{Interface, ManageError, ReaderSettings, TouchHabit},
+    reader::{Finger, Interface, ManageError, ReaderSettings, TouchHabit},
     run::{CardSource, ReadersError, SlotReport, WorldSettings},
 };
 
@@ -108,10 +108,10 @@ fn a_card_waits_until_it_is_touched_and_holds_nobody_up() {
     assert!(send(&mut other, &chuid).starts_with(&[0x53]));
     assert!(world.readers().list()[0].waits_for_touch && answer.try_recv().is_err());
 
-    world.readers().touch("Key 00 00", Duration::ZERO).unwrap();
+    world.readers().touch("Key 00 00", Finger::Enrolled, Duration::ZERO).unwrap();
     is_signature(&answer);
     assert!(!world.readers().list()[0].waits_for_touch);
-    let no_sensor = world.readers().touch("Other 01 00", Duration::ZERO);
+    let no_sensor = world.readers().touch("Other 01 00", Finger::Enrolled, Duration::ZERO);
     assert!(matches!(no_sensor, Err(ReadersError::Manage(ManageError::NoSensor(_)))));
 }
 

@@ -21,16 +21,22 @@ pub enum PinPolicy {
     Once,
     /// `03`: immediately before each use.
     Always,
+    /// `04`: once in a session, or the fingerprint; on a YubiKey Bio.
+    MatchOnce,
+    /// `05`: immediately before each use, or the fingerprint; on a YubiKey Bio.
+    MatchAlways,
 }
 
 impl PinPolicy {
-    /// The policy with this byte; the two with fingers, `04` and `05`, are for keys that have a reader for them.
+    /// The policy with this byte.
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0 => Self::Default,
             1 => Self::Never,
             2 => Self::Once,
             3 => Self::Always,
+            4 => Self::MatchOnce,
+            5 => Self::MatchAlways,
             _ => return None,
         })
     }
@@ -42,6 +48,8 @@ impl PinPolicy {
             Self::Never => 1,
             Self::Once => 2,
             Self::Always => 3,
+            Self::MatchOnce => 4,
+            Self::MatchAlways => 5,
         }
     }
 
@@ -128,6 +136,13 @@ impl Policy {
             PinPolicy::Never => AccessRule::Always,
             PinPolicy::Default | PinPolicy::Once => AccessRule::Pin,
             PinPolicy::Always => AccessRule::PinOrOccAlways,
+            #[cfg(feature = "yubico")]
+            PinPolicy::MatchOnce => AccessRule::PinOrFingerprint,
+            #[cfg(feature = "yubico")]
+            PinPolicy::MatchAlways => AccessRule::PinOrFingerprintAlways,
+            // No card of such a build takes them.
+            #[cfg(not(feature = "yubico"))]
+            PinPolicy::MatchOnce | PinPolicy::MatchAlways => AccessRule::Never,
         };
         let operations = &[Operation::RsaPrivate, Operation::Ecdsa, Operation::Ecdh, Operation::Ed25519];
         KeyUse { contact: rule, contactless: rule, operations, touch: self.touch }
@@ -154,7 +169,7 @@ mod tests {
 
     #[test]
     fn policies_round_trip() {
-        for (pin, touch) in (0..4).flat_map(|pin| (0..4).map(move |touch| (pin, touch))) {
+        for (pin, touch) in (0..6).flat_map(|pin| (0..4).map(move |touch| (pin, touch))) {
             let policy = Policy {
                 pin: PinPolicy::from_byte(pin).unwrap(),
                 touch: TouchPolicy::from_byte(touch).unwrap(),
@@ -162,7 +177,7 @@ mod tests {
             assert_eq!((policy.pin.to_byte(), policy.touch.to_byte()), (pin, touch));
             assert_eq!(Policy::from_bits(policy.to_bits() | 0x02), Some(policy));
         }
-        assert_eq!((PinPolicy::from_byte(4), TouchPolicy::from_byte(4)), (None, None));
+        assert_eq!((PinPolicy::from_byte(6), TouchPolicy::from_byte(4)), (None, None));
         // A record without a policy is one of a card that knew of none.
         assert_eq!(Policy::from_bits(0x01), Some(Policy::default()));
     }

@@ -17,6 +17,8 @@ mod yubico;
 
 pub(crate) use command::{may_be_chained, may_be_protected, passes_on_proofs};
 pub(crate) use select::{AID, application_property_template};
+#[cfg(feature = "yubico")]
+pub(crate) use yubico::to_factory;
 
 use command::Command;
 use heapless::VecView;

@@ -122,10 +122,14 @@ fn compare<P: Platform>(
     match reference::spend_and_compare(store, reference, candidate)? {
         Comparison::Equal { tries } => {
             store.commit(&[Update::Write(Record::RetryCounter(reference), &[tries])])?;
+            #[cfg(feature = "yubico")]
+            super::yubico::pin_was_right(context, reference)?;
             context.security.set_verified(reference, true);
             Ok(())
         }
         Comparison::Different { left } => {
+            #[cfg(feature = "yubico")]
+            super::yubico::pin_was_wrong(context, reference);
             Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left)))
         }
     }

@@ -33,10 +33,6 @@ pub const DEFAULT_PUK: [u8; LENGTH] = *b"12345678";
 pub const DEFAULT_MANAGEMENT_KEY: [u8; 24] =
     [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
-/// What the attestations and the management application say of a key's form: a key for the USB-A socket.
-#[cfg(feature = "yubico")]
-pub(crate) const FORM_FACTOR: u8 = 0x01;
-
 /// Yubico's dialect of PIV.
 #[derive(Clone, Debug)]
 pub struct Yubico {
@@ -54,6 +50,8 @@ pub struct Yubico {
     pub fips: bool,
     /// Trivial PINs and PUKs are refused.
     pub pin_complexity: bool,
+    /// It is of the Bio series: its sensor knows its holder's finger.
+    pub fingerprint: bool,
 }
 
 impl Yubico {
@@ -67,6 +65,7 @@ impl Yubico {
             object_memory: OBJECT_MEMORY,
             fips: false,
             pin_complexity: false,
+            fingerprint: false,
         }
     }
 
@@ -205,6 +204,12 @@ impl Yubico {
             }
             _ => false,
         })
+    }
+
+    /// What the attestations and the management application say of its form: a key for the USB-A socket.
+    #[cfg(feature = "yubico")]
+    pub(crate) const fn form_factor(&self) -> u8 {
+        if self.fingerprint { 0x06 } else { 0x01 }
     }
 
     /// Its algorithm; a key of either has 24 bytes.
@@ -350,4 +355,14 @@ pub static YUBIKEY_5_FIPS: Profile = stock(
         AsymmetricAlgorithm::Ed25519,
     ],
     &Yubico { fips: true, pin_complexity: true, ..Yubico::five(Version::new(5, 7, 4)) },
+);
+
+/// `YubiKey` Bio, Multi-protocol Edition, of firmware 5.7.2. It has no antenna; the answer to reset through one is that of a
+/// `YubiKey` 5.
+pub static YUBIKEY_BIO: Profile = stock(
+    "yubikey-bio",
+    "YubiKey Bio (Multi-protocol Edition), firmware 5.7.2",
+    ATR_5,
+    &AsymmetricAlgorithm::ALL,
+    &Yubico { reader: "Yubico YubiKey FIDO+CCID", fingerprint: true, ..Yubico::five(Version::new(5, 7, 2)) },
 );

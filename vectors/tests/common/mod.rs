@@ -31,14 +31,27 @@ const IDENTITY: &str = "0100";
 /// The rules by which cards have refused commands.
 pub(crate) type RefusedBy = Rc<RefCell<Vec<&'static Rule>>>;
 
-/// Somebody who touches the card when it asks, or never does.
+/// Somebody who touches the card when it asks, or does not: `touched` of the card files, a byte a question, the last one for
+/// all that follow.
 struct TestHolder {
-    touches: bool,
+    touches: Vec<u8>,
+    last: u8,
+}
+
+impl TestHolder {
+    fn new(touched: &[u8]) -> Self {
+        Self { touches: touched.iter().rev().copied().collect(), last: 0x01 }
+    }
 }
 
 impl Holder for TestHolder {
     fn touches(&mut self, _: TouchPolicy) -> bool {
-        self.touches
+        self.last = self.touches.pop().unwrap_or(self.last);
+        self.last != 0x00
+    }
+
+    fn finger_is_enrolled(&mut self) -> bool {
+        self.last != 0x02
     }
 }
 
@@ -58,7 +71,7 @@ impl TestCard {
         personalise(values, &mut store);
         let rng = ChaCha20Rng::from_seed([0x5C; 32]);
         // Only the cards of stocks that ask say more of it.
-        let holder = TestHolder { touches: values.get("touched") != Some(&[0x00]) };
+        let holder = TestHolder::new(values.get("touched").unwrap_or_default());
         let platform = Parts { rng, store, crypto: RustCrypto::default(), holder };
         let mut card = Box::new(Card::new(platform).expect("a card"));
         card.power_on();

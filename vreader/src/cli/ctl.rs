@@ -121,6 +121,9 @@ enum Move {
         /// Wait so long, at most 60 seconds, for the card to ask for it
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         wait: u8,
+        /// With a finger that a YubiKey Bio does not know
+        #[arg(long)]
+        wrong_finger: bool,
     },
     /// Plug in a reader
     AddReader {
@@ -207,7 +210,9 @@ fn order(action: Move) -> Result<Order, Failure> {
         Move::Reset { reader } => Order::Reset { reader },
         Move::Interface { interface, reader } => Order::Interface { reader, interface },
         Move::Tear { reader, after, kind } => Order::Tear { reader, after, kind },
-        Move::Touch { reader, wait } => Order::Touch { reader, wait_ms: u64::from(wait) * 1000 },
+        Move::Touch { reader, wait, wrong_finger } => {
+            Order::Touch { reader, wait_ms: u64::from(wait) * 1000, wrong_finger }
+        }
         Move::AddReader { name, card, pinpad: pin_pad, contactless } => Order::AddReader {
             name,
             card: card.map(from_there).transpose()?,

@@ -55,4 +55,4 @@ pub use request::{Disposition, Initialization, Protocol, Protocols, ShareMode};
 pub use service::{Change, Client, InsertError, Service};
 pub use settings::{AutoPowerOff, Limits, Mood, PinPad, ReaderSettings, Settings};
 pub use snapshot::{MAX_ATR, ReaderState, Snapshot};
-pub use touch::{InVain, NoHabit, TouchHabit, TouchSensor};
+pub use touch::{Finger, InVain, NoHabit, TouchHabit, TouchSensor};

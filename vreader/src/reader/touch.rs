@@ -67,6 +67,16 @@ impl FromStr for TouchHabit {
     }
 }
 
+/// Whose finger touches a card. Only a YubiKey Bio's sensor tells them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finger {
+    /// The one that the card knows.
+    #[default]
+    Enrolled,
+    /// Another one.
+    Other,
+}
+
 /// Why a touch had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InVain {
@@ -93,6 +103,8 @@ struct State {
     question: Question,
     /// The card is out of its reader, although it may not know yet.
     gone: bool,
+    /// Whose touch was the last.
+    finger: Finger,
     /// For keys that take an earlier touch.
     touched_at: Option<Instant>,
 }
@@ -126,7 +138,7 @@ impl TouchSensor {
     }
 
     /// Touches the card. If it does not wait for that, this waits for it, at most for `patience`.
-    pub fn touch(&self, patience: Duration) -> Result<(), InVain> {
+    pub fn touch(&self, finger: Finger, patience: Duration) -> Result<(), InVain> {
         let state = self.lock();
         if matches!(state.habit, TouchHabit::Never { .. }) {
             return Err(InVain::Never);
@@ -138,6 +150,7 @@ impl TouchSensor {
             return Err(InVain::NotAsked);
         }
         state.question = Question::Touched;
+        state.finger = finger;
         self.0.changed.notify_all();
         Ok(())
     }
@@ -191,6 +204,13 @@ impl Holder for TouchSensor {
             TouchHabit::WhenTold { deadline } | TouchHabit::Never { deadline } => self.ask(deadline),
         }
     }
+
+    fn finger_is_enrolled(&mut self) -> bool {
+        let state = self.lock();
+        // Nobody was asked otherwise.
+        let asked = state.interface == Interface::Contact && state.habit != TouchHabit::AtOnce;
+        !asked || state.finger == Finger::Enrolled
+    }
 }
 
 #[cfg(test)]
@@ -232,14 +252,18 @@ mod tests {
     #[test]
     fn a_touch_counts_while_the_card_asks_and_not_before() {
         let sensor = sensor(TouchHabit::WhenTold { deadline: LONG });
-        assert_eq!(sensor.touch(Duration::ZERO), Err(InVain::NotAsked));
+        assert_eq!(sensor.touch(Finger::Enrolled, Duration::ZERO), Err(InVain::NotAsked));
         assert!(!sensor.is_asked());
         thread::scope(|scope| {
             let asked = scope.spawn(|| touches(&sensor, TouchPolicy::Always));
-            assert_eq!(sensor.touch(LONG), Ok(()));
+            assert_eq!(sensor.touch(Finger::Enrolled, LONG), Ok(()));
             assert!(asked.join().unwrap());
         });
-        assert_eq!(sensor.touch(Duration::ZERO), Err(InVain::NotAsked), "one touch, one answer");
+        assert_eq!(
+            sensor.touch(Finger::Enrolled, Duration::ZERO),
+            Err(InVain::NotAsked),
+            "one touch, one answer"
+        );
     }
 
     #[test]
@@ -247,7 +271,7 @@ mod tests {
         let sensor = sensor(TouchHabit::WhenTold { deadline: LONG });
         thread::scope(|scope| {
             scope.spawn(|| touches(&sensor, TouchPolicy::Cached));
-            assert_eq!(sensor.touch(LONG), Ok(()));
+            assert_eq!(sensor.touch(Finger::Enrolled, LONG), Ok(()));
         });
         assert!(touches(&sensor, TouchPolicy::Cached));
         sensor.set_habit(TouchHabit::Never { deadline: Duration::ZERO });
@@ -262,10 +286,24 @@ mod tests {
     }
 
     #[test]
+    fn a_finger_is_the_one_that_touched_last() {
+        let mut sensor = sensor(TouchHabit::WhenTold { deadline: LONG });
+        for (finger, enrolled) in [(Finger::Other, false), (Finger::Enrolled, true), (Finger::Other, false)] {
+            thread::scope(|scope| {
+                scope.spawn(|| touches(&sensor, TouchPolicy::Always));
+                assert_eq!(sensor.touch(finger, LONG), Ok(()));
+            });
+            assert_eq!(sensor.finger_is_enrolled(), enrolled);
+        }
+        sensor.set_habit(TouchHabit::AtOnce);
+        assert!(sensor.finger_is_enrolled());
+    }
+
+    #[test]
     fn nobody_waits_for_ever() {
         let never = sensor(TouchHabit::Never { deadline: Duration::from_millis(1) });
         assert!(!touches(&never, TouchPolicy::Always));
-        assert_eq!(never.touch(LONG), Err(InVain::Never));
+        assert_eq!(never.touch(Finger::Enrolled, LONG), Err(InVain::Never));
         never.power_on(Interface::Contactless);
         assert!(touches(&never, TouchPolicy::Always), "holding it to the antenna is a touch");
 

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     attach::local::{LocalServer, Serve, SocketError},
     image::{PowerCut, Tear},
-    reader::{InsertedCard, Interface, ReaderSettings},
+    reader::{Finger, InsertedCard, Interface, ReaderSettings},
     trace::{Event, Recorder},
 };
 
@@ -97,6 +97,9 @@ pub enum Order {
         /// Wait so long for the card to ask for it, in milliseconds; at most a minute.
         #[serde(default)]
         wait_ms: u64,
+        /// With a finger that the card does not know.
+        #[serde(default)]
+        wrong_finger: bool,
     },
     /// Plug in a reader.
     AddReader {
@@ -285,9 +288,10 @@ impl Orders {
             Order::Tear { reader, after, kind } => {
                 self.readers.tear(&find(reader)?, PowerCut { after, tear: kind }).map_err(in_words)
             }
-            Order::Touch { reader, wait_ms } => {
+            Order::Touch { reader, wait_ms, wrong_finger } => {
+                let finger = if wrong_finger { Finger::Other } else { Finger::Enrolled };
                 let patience = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
-                self.readers.touch(&find(reader)?, patience).map_err(in_words)
+                self.readers.touch(&find(reader)?, finger, patience).map_err(in_words)
             }
             Order::AddReader { name, card: wanted, pin_pad, interface } => {
                 let card = wanted.map(card).transpose()?;
@@ -344,7 +348,11 @@ mod tests {
                 r#"{"do":"tear","reader":"1","after":7,"kind":"half"}"#,
                 Order::Tear { reader: Some("1".into()), after: 7, kind: Tear::Half },
             ),
-            (r#"{"do":"touch"}"#, Order::Touch { reader: None, wait_ms: 0 }),
+            (r#"{"do":"touch"}"#, Order::Touch { reader: None, wait_ms: 0, wrong_finger: false }),
+            (
+                r#"{"do":"touch","wrong_finger":true}"#,
+                Order::Touch { reader: None, wait_ms: 0, wrong_finger: true },
+            ),
             (r#"{"do":"trace"}"#, Order::Trace { after: 0, wait_ms: 0 }),
             (r#"{"do":"trace","after":3,"wait_ms":50}"#, Order::Trace { after: 3, wait_ms: 50 }),
             (r#"{"do":"stop"}"#, Order::Stop {}),

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     image::PowerCut,
     reader::{
-        InsertError, InsertedCard, Interface, ManageError, ReaderSettings, ReaderState, Service, Snapshot,
+        Finger, InsertError, InsertedCard, Interface, ManageError, ReaderSettings, ReaderState, Service,
+        Snapshot,
     },
 };
 
@@ -209,8 +210,8 @@ impl Readers {
 
     /// Touches the card, which must be waiting for it, or do so within `patience`: a touch that comes before the question does
     /// not count.
-    pub fn touch(&self, reader: &str, patience: Duration) -> Result<(), ReadersError> {
-        Ok(self.service.touch(reader, patience)?)
+    pub fn touch(&self, reader: &str, finger: Finger, patience: Duration) -> Result<(), ReadersError> {
+        Ok(self.service.touch(reader, finger, patience)?)
     }
 
     /// Why there is no card to put back: there is one in the reader, or there never was one.

@@ -20,7 +20,7 @@ use crate::{
     attach::pcsc::{SOCKET_VARIABLE, Server, Slots, SocketError},
     image::PowerCut,
     random,
-    reader::{InsertedCard, Interface, ReaderSettings, Service, Settings, TouchHabit},
+    reader::{Finger, InsertedCard, Interface, ReaderSettings, Service, Settings, TouchHabit},
     trace::{Event, Exchange, Recorder, Secrets, exchanges},
 };
 
@@ -174,7 +174,12 @@ impl World {
     /// Touches the card in the only reader, which waits for it, or will within `patience` ([`Readers::touch`]). The world's
     /// [`WorldSettings::touch`] must be [`TouchHabit::WhenTold`]: otherwise no card waits, or in vain.
     pub fn touch(&self, patience: Duration) -> Result<(), ReadersError> {
-        self.readers.touch(&self.readers.find(None)?, patience)
+        self.touch_with(Finger::Enrolled, patience)
+    }
+
+    /// The same with this finger: a YubiKey Bio can tell whose it is.
+    pub fn touch_with(&self, finger: Finger, patience: Duration) -> Result<(), ReadersError> {
+        self.readers.touch(&self.readers.find(None)?, finger, patience)
     }
 
     /// The next write of the card in the only reader loses power ([`Readers::tear`]):

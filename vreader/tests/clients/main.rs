@@ -44,6 +44,7 @@ mod touch;
 mod ykcs11;
 mod ykman;
 mod yubico_piv_tool;
+mod yubikey_bio;
 mod yubikey_crate;
 mod yubikey_info;
 mod yubikey_objects;

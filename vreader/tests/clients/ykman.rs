@@ -19,6 +19,11 @@ pub(crate) fn program() -> String {
     python::program(YKMAN, "ykman")
 }
 
+/// A Python that has the library below it.
+pub(crate) fn python() -> String {
+    python::program(YKMAN, "python")
+}
+
 /// The arguments of `ykman piv …`; words stand between spaces, and `KEY` for the factory's management key.
 pub(crate) fn words(words: &str) -> Vec<String> {
     ["piv"].into_iter().chain(words.split(' ')).map(|word| word.replace("KEY", KEY)).collect()
@@ -127,8 +132,7 @@ fn keys_of_curve25519_are_imported_and_used() {
     world.tool("openssl").args(["genpkey", "-algorithm", "X25519", "-out", "peer.pem"]).succeeds();
     world.tool("openssl").args(["pkey", "-in", "peer.pem", "-pubout", "-out", "peer.pub"]).succeeds();
     world.write("agree.py", AGREE);
-    let python = python::program(YKMAN, "python");
-    let agreed = world.client(&python).args(["agree.py", PIN, "peer.pub"]).succeeds();
+    let agreed = world.client(&python()).args(["agree.py", PIN, "peer.pub"]).succeeds();
     let derive = ["pkeyutl", "-derive", "-inkey", "own.pem", "-peerkey", "peer.pub", "-out", "secret"];
     world.tool("openssl").args(derive).succeeds();
     assert_eq!(hex::decode(agreed.trim()).expect("hex"), world.read("secret"));

@@ -17,7 +17,7 @@ use crate::{
     key::{self, AsymmetricAlgorithm, KeyReference, Origin, PrivateKey, PublicKey, policy::Policy},
     object::ObjectTag,
     platform::Platform,
-    profile::yubico::{FORM_FACTOR, Yubico},
+    profile::yubico::Yubico,
     refusal::{Refusal, rules},
     store::{Record, Store},
 };
@@ -250,7 +250,7 @@ impl Statement<'_> {
             extension(extension::SERIAL_NUMBER, &|value| positive(value, self.serial_number))?;
         }
         extension(extension::POLICY, &|value| value.raw(&[pin.to_byte(), touch.to_byte()]))?;
-        extension(extension::FORM_FACTOR, &|value| value.raw(&[FORM_FACTOR]))
+        extension(extension::FORM_FACTOR, &|value| value.raw(&[self.yubico.form_factor()]))
     }
 }
 

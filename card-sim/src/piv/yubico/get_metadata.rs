@@ -1,9 +1,12 @@
 //! GET METADATA: what a key is and what its use asks for; of PIN and PUK, the tries and whether they are those of the
-//! factory.
+//! factory; of a fingerprint, the tries and whether there is a temporary PIN.
 
 use apdu::tlv_ber::{Header, Tag};
 
-use super::super::{Context, generate_asymmetric_key_pair::append_public_key};
+use super::{
+    super::{Context, generate_asymmetric_key_pair::append_public_key},
+    fingerprint,
+};
 use crate::{
     crypto::Crypto,
     key::{self, KeyReference, policy::PinPolicy},
@@ -22,6 +25,8 @@ mod tag {
     pub(super) const PUBLIC_KEY: Tag = Tag::new(0x04);
     pub(super) const IS_DEFAULT: Tag = Tag::new(0x05);
     pub(super) const TRIES: Tag = Tag::new(0x06);
+    pub(super) const FINGER_ENROLLED: Tag = Tag::new(0x07);
+    pub(super) const TEMPORARY_PIN: Tag = Tag::new(0x08);
 }
 
 /// What stands for a PIN or PUK in place of an algorithm.
@@ -35,6 +40,7 @@ pub(super) fn run<P: Platform>(
     match Reference::from_byte(byte) {
         Some(reference @ Reference::PivPin) => of_reference(context, reference, &DEFAULT_PIN),
         Some(reference @ Reference::Puk) => of_reference(context, reference, &DEFAULT_PUK),
+        Some(Reference::PrimaryFinger) if yubico.fingerprint => of_fingerprint(context),
         _ => match KeyReference::from_byte(byte) {
             Some(KeyReference::CardManagement) => of_management_key(context, yubico),
             Some(reference) => of_key(context, reference),
@@ -54,6 +60,14 @@ fn of_reference<P: Platform>(
     append(context, tag::ALGORITHM, &[NO_ALGORITHM])?;
     append(context, tag::IS_DEFAULT, &[u8::from(is_default)])?;
     append(context, tag::TRIES, &tries)
+}
+
+fn of_fingerprint<P: Platform>(context: &mut Context<'_, P>) -> Result<(), Refusal> {
+    let left = fingerprint::tries_left(context)?;
+    let temporary_pin = context.security.temporary_pin().is_some();
+    append(context, tag::FINGER_ENROLLED, &[0x01])?;
+    append(context, tag::TRIES, &[left])?;
+    append(context, tag::TEMPORARY_PIN, &[u8::from(temporary_pin)])
 }
 
 fn of_management_key<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) -> Result<(), Refusal> {

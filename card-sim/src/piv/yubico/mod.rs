@@ -4,6 +4,7 @@
 //! are unknown instructions, as on a genuine `YubiKey`. Each change is one transaction.
 
 mod attest;
+mod fingerprint;
 mod get_metadata;
 mod get_serial;
 mod get_version;
@@ -13,6 +14,10 @@ pub(super) mod object;
 mod reset;
 mod set_management_key;
 mod set_pin_retries;
+
+pub(crate) use reset::to_factory;
+
+pub(super) use fingerprint::{pin_was_right, pin_was_wrong};
 
 use super::Context;
 use crate::{
@@ -31,7 +36,7 @@ mod instruction {
     pub(super) const SET_PIN_RETRIES: u8 = 0xFA;
     pub(super) const RESET: u8 = 0xFB;
     pub(super) const GET_VERSION: u8 = 0xFD;
-    pub(super) use super::super::command::instruction::IMPORT_ASYMMETRIC_KEY;
+    pub(super) use super::super::command::instruction::{IMPORT_ASYMMETRIC_KEY, VERIFY};
     pub(super) const SET_MANAGEMENT_KEY: u8 = 0xFF;
 }
 
@@ -61,6 +66,10 @@ pub(crate) enum Command<'a> {
     ImportAsymmetricKey {
         algorithm: u8,
         reference: KeyReference,
+        data: &'a [u8],
+    },
+    /// The data field: what is presented.
+    VerifyFingerprint {
         data: &'a [u8],
     },
     /// The data field: algorithm, `9B`, length, key.
@@ -98,6 +107,9 @@ impl<'a> Command<'a> {
                 reference: holders_key(yubico, reference).ok_or(wrong)?,
                 data,
             },
+            (instruction::VERIFY, 0x00, fingerprint::KEY_REFERENCE) if yubico.fingerprint => {
+                Self::VerifyFingerprint { data }
+            }
             (instruction::SET_MANAGEMENT_KEY, 0xFF, touch) => {
                 let touch = match touch {
                     0xFF => TouchPolicy::Never,
@@ -144,6 +156,7 @@ pub(super) fn run<P: Platform>(
         Command::ImportAsymmetricKey { algorithm, reference, data } => {
             import_asymmetric_key::run(context, algorithm, reference, data)
         }
+        Command::VerifyFingerprint { data } => fingerprint::verify(context, data),
         Command::SetManagementKey { touch, data } => set_management_key::run(context, yubico, touch, data),
     }
 }

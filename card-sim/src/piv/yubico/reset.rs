@@ -22,13 +22,18 @@ const CAPACITY: usize = 128;
 const FROM_FACTORY: [ObjectTag; 2] = [ObjectTag::ATTESTATION, ObjectTag::DISCOVERY];
 
 pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) -> Result<(), Refusal> {
-    let tries = context.profile.default_tries;
-    let store = &mut context.platform.store;
+    let store = &context.platform.store;
     for reference in [Reference::PivPin, Reference::Puk] {
         if reference::tries_left(store, reference)? > 0 {
             return Err(rules::RESET_BLOCKED.refuse());
         }
     }
+    to_factory(context, yubico)
+}
+
+/// The same whatever PIN and PUK are: also what the management application of a YubiKey Bio does.
+pub(crate) fn to_factory<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) -> Result<(), Refusal> {
+    let tries = context.profile.default_tries;
     let pin = ReferenceRecord::new(tries, &DEFAULT_PIN);
     let puk = ReferenceRecord::new(tries, &DEFAULT_PUK);
     let key = yubico.default_management_key().ok_or(rules::MEMORY_FAILURE.refuse())?;
@@ -57,7 +62,7 @@ pub(super) fn run<P: Platform>(context: &mut Context<'_, P>, yubico: &Yubico) ->
             Update::Remove(Record::RetryCounter(reference)),
         ]);
     }
-    store.commit(&updates)?;
+    context.platform.store.commit(&updates)?;
     context.security.leave_application();
     context.security.set_verified(Reference::GlobalPin, false);
     *context.session = None;

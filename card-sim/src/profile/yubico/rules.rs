@@ -38,6 +38,7 @@ impl Yubico {
         if (asked != Policy::default() && !self.has(Feature::Policies))
             || (cached && !self.has(Feature::CachedTouch))
             || (self.fips && asked.pin == PinPolicy::Never)
+            || (!self.fingerprint && matches!(asked.pin, PinPolicy::MatchOnce | PinPolicy::MatchAlways))
         {
             return None;
         }
@@ -49,7 +50,7 @@ impl Yubico {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{YUBIKEY_4_FIPS, YUBIKEY_5, YUBIKEY_5_FIPS, YUBIKEY_NEO};
+    use super::super::{YUBIKEY_4_FIPS, YUBIKEY_5, YUBIKEY_5_FIPS, YUBIKEY_BIO, YUBIKEY_NEO};
     use super::*;
 
     #[test]
@@ -81,6 +82,7 @@ mod tests {
         let never = policy(PinPolicy::Never, TouchPolicy::Never);
         let cached = policy(PinPolicy::Once, TouchPolicy::Cached);
         let once = policy(PinPolicy::Once, TouchPolicy::Never);
+        let finger = policy(PinPolicy::MatchAlways, TouchPolicy::Never);
         for (profile, asked, got) in [
             (&YUBIKEY_5, Policy::default(), Some(never)),
             (&YUBIKEY_5, cached, Some(cached)),
@@ -90,6 +92,8 @@ mod tests {
             (&YUBIKEY_4_FIPS, cached, Some(cached)),
             (&YUBIKEY_NEO, Policy::default(), Some(never)),
             (&YUBIKEY_NEO, once, None),
+            (&YUBIKEY_5, finger, None),
+            (&YUBIKEY_BIO, finger, Some(finger)),
         ] {
             assert_eq!(profile.yubico.unwrap().policy_of_new_key(reference, asked), got, "{}", profile.name);
         }

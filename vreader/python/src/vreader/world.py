@@ -181,13 +181,21 @@ class World:
         """
         self._order("tear", reader=reader, after=after, kind=kind)
 
-    def touch(self, reader: Optional[str] = None, *, wait: float = 10.0) -> None:
+    def touch(
+        self, reader: Optional[str] = None, *, wait: float = 10.0, wrong_finger: bool = False
+    ) -> None:
         """Touches the card, as its holder would with a finger, in a world with ``touch="wait"``.
 
         A touch counts only while the card waits for it; if it does not yet, this waits for that, ``wait`` seconds and at most
-        a minute.
+        a minute. ``wrong_finger`` is for a YubiKey Bio, which can tell.
         """
-        self._order("touch", reader=reader, wait_ms=int(wait * 1000), patience=wait)
+        self._order(
+            "touch",
+            reader=reader,
+            wait_ms=int(wait * 1000),
+            wrong_finger=wrong_finger,
+            patience=wait,
+        )
 
     def add_reader(
         self,

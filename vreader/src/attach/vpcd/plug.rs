@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::slot::{Listener, Slot};
 use super::{Endpoint, Event, Place};
-use crate::reader::{InVain, InsertedCard, Interface, TouchSensor};
+use crate::reader::{Finger, InVain, InsertedCard, Interface, TouchSensor};
 
 /// Why cards cannot be plugged in, or a slot not be used.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +128,7 @@ impl Plug {
     /// Touches the card of a slot, which must be waiting for it.
     pub fn touch(&self, slot: usize) -> Result<(), PlugError> {
         let sensor = self.usable(slot)?.touch_sensor().ok_or(PlugError::NoSensor { slot })?;
-        sensor.touch(Duration::ZERO).map_err(|why| PlugError::InVain { slot, why })
+        sensor.touch(Finger::Enrolled, Duration::ZERO).map_err(|why| PlugError::InVain { slot, why })
     }
 
     /// Whether the card of each slot waits for a touch.

@@ -18,7 +18,7 @@ pub use client::Client;
 
 use self::shared::Shared;
 use super::{
-    InsertedCard, Interface, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings,
+    Finger, InsertedCard, Interface, ManageError, Observer, Peer, PinPad, ReaderSettings, Readers, Settings,
     Snapshot, Turn,
 };
 use crate::{image::PowerCut, random::CardRng};
@@ -187,9 +187,9 @@ impl Service {
 
     /// Touches the card, which is a finger's work and no command's: other calls go on. If the card does not ask for it,
     /// this waits for the question, at most for `patience`.
-    pub fn touch(&self, reader: &str, patience: Duration) -> Result<(), ManageError> {
+    pub fn touch(&self, reader: &str, finger: Finger, patience: Duration) -> Result<(), ManageError> {
         let sensor = self.shared.with(|world| world.readers.touch_sensor(reader))?;
-        sensor.touch(patience).map_err(|why| ManageError::in_vain(reader, why))
+        sensor.touch(finger, patience).map_err(|why| ManageError::in_vain(reader, why))
     }
 
     /// Makes a reader fail, as one with a bad cable, or work again. While it fails its state is UNKNOWN and its card
