@@ -221,7 +221,16 @@ fn a_stock_that_is_not_built_in_is_described() {
 
 #[test]
 fn a_yubikey_keeps_version_and_serial_number_but_not_its_secrets() {
-    for name in ["yubikey-neo", "yubikey4", "yubikey5-2", "yubikey5-4", "yubikey5"] {
+    for name in [
+        "yubikey4-fips",
+        "yubikey5-fips",
+        "yubikey-bio",
+        "yubikey-neo",
+        "yubikey4",
+        "yubikey5-2",
+        "yubikey5-4",
+        "yubikey5",
+    ] {
         let profile = stock(name);
         let mut issued = issue_card(&Request { seed: Some(5), ..Request::default() });
         let fresh =
@@ -232,7 +241,7 @@ fn a_yubikey_keeps_version_and_serial_number_but_not_its_secrets() {
         let yubikey = original.yubikey.clone().expect("a YubiKey");
         assert_eq!(
             yubikey.serial_number,
-            (!["yubikey4", "yubikey-neo"].contains(&name)).then_some(serial_number)
+            (!["yubikey4", "yubikey4-fips", "yubikey-neo"].contains(&name)).then_some(serial_number)
         );
         let card = look_alike(&original);
         assert_eq!((card.profile.name, card.stock.is_none()), (name, true), "{:?}", card.stock);

@@ -55,6 +55,10 @@ pub struct YubiKey {
     pub serial_number: Option<u32>,
     /// Its keys, as GET METADATA shows them.
     pub keys: Vec<KeyEntry>,
+    /// It is of the FIPS series, as its management application says.
+    pub fips: bool,
+    /// It has a sensor for fingerprints.
+    pub fingerprint: bool,
 }
 
 /// A key as GET METADATA shows it.

@@ -3,7 +3,7 @@
 //! | what | command | clause |
 //! |---|---|---|
 //! | PIV application, its objects, tries of the PIN | SELECT, GET DATA, VERIFY without data | SP 800-73-5 part 2, 3.1 and 3.2.1 |
-//! | firmware, serial number, keys of a YubiKey | GET VERSION, GET SERIAL, GET METADATA | Yubico's documentation |
+//! | firmware, serial number, keys, series of a YubiKey | GET VERSION, GET SERIAL, GET METADATA, READ CONFIG | Yubico's documentation |
 //! | CAC containers | SELECT applet and object, READ BUFFER | GSC-IS 2.1, 5.3.3 |
 
 use card_sim::{
@@ -21,6 +21,15 @@ use crate::{
 
 /// The PIV application without its version, which any version answers (SP 800-73-5 part 1, 2.2).
 const PIV: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
+
+/// A YubiKey's management application.
+const MANAGEMENT: [u8; 8] = [0xA0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
+
+/// The bit of the FIPS series in a form factor.
+const FIPS_SERIES: u8 = 0x80;
+
+/// What GET METADATA calls the fingerprint.
+const FINGERPRINT: u8 = 0x96;
 
 /// The RIDs of CAC applets, and the objects that each has. Every applet is named like its first object.
 const APPLETS: [([u8; 5], &[&[u16]]); 2] = {
@@ -65,6 +74,10 @@ impl Original {
             }
             let tries = send(card, [0x00, 0x20, 0x00, 0x80], &[])?.status;
             original.pin_tries = (tries & 0xFFF0 == 0x63C0).then_some(tries.to_be_bytes()[1] & 0x0F);
+        }
+        if let Some(yubikey) = &mut original.yubikey {
+            // Firmware 4.4 was made for that series alone, and does not tell.
+            yubikey.fips = matches!(yubikey.version, [4, 4, _]) || is_of_fips_series(card)?;
         }
         for (rid, applets) in APPLETS {
             for objects in applets {
@@ -111,7 +124,20 @@ fn yubikey<T: Transport>(card: &mut T) -> Result<Option<YubiKey>, T::Error> {
             keys.extend(key_entry(reference, &metadata));
         }
     }
-    Ok(Some(YubiKey { version, serial_number, keys }))
+    let fingerprint = ask(card, 0xF7, FINGERPRINT)?.is_some();
+    Ok(Some(YubiKey { version, serial_number, keys, fips: false, fingerprint }))
+}
+
+/// Whether the management application calls this a key of the FIPS series: READ CONFIG, tag `04`.
+fn is_of_fips_series<T: Transport>(card: &mut T) -> Result<bool, T::Error> {
+    if !send(card, [0x00, 0xA4, 0x04, 0x00], &MANAGEMENT)?.is_success() {
+        return Ok(false);
+    }
+    let config = ask(card, 0x1D, 0x00)?.unwrap_or_default();
+    // One byte of length comes first.
+    let elements = config.get(1..).unwrap_or_default();
+    let form_factor = apdu::tlv_ber::Reader::new(elements).find(apdu::Tag::from(0x04_u8)).ok().flatten();
+    Ok(form_factor.is_some_and(|form| matches!(form, [form] if form & FIPS_SERIES != 0)))
 }
 
 /// One of Yubico's questions; `None` if the card does not answer it.

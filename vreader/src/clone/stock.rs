@@ -1,6 +1,6 @@
 //! The stock of a card that was read: a built-in one, or the description of one.
 //!
-//! A YubiKey is like the built-in one of the latest firmware that is not later than its own. Cards with CAC applets are like the
+//! A YubiKey is like the built-in one of its series with the latest firmware that is not later than its own. Cards with CAC applets are like the
 //! Common Access Card with the same answer to reset, else like one with the same faces; others like `piv`. What the card showed
 //! of itself comes before what the built-in stock says.
 
@@ -52,7 +52,12 @@ fn likest(original: &Original) -> Option<&'static Profile> {
     if let Some(yubikey) = &original.yubikey {
         let [major, minor, patch] = yubikey.version;
         let version = Version::new(major, minor, patch);
-        let versions = || all().filter_map(|profile| Some((profile.yubico?.version, profile)));
+        let of_series = |profile: &&Profile| {
+            let wanted = (yubikey.fips, yubikey.fingerprint);
+            profile.yubico.is_some_and(|yubico| (yubico.fips, yubico.fingerprint) == wanted)
+        };
+        let versions =
+            || all().filter(of_series).filter_map(|profile| Some((profile.yubico?.version, profile)));
         let not_later = versions().filter(|(found, _)| *found <= version).max_by_key(|(found, _)| *found);
         return not_later.or_else(|| versions().min_by_key(|(found, _)| *found)).map(|(_, profile)| profile);
     }

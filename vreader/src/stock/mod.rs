@@ -101,14 +101,24 @@ pub(crate) fn is_built_in(profile: &'static Profile) -> bool {
 
 /// The stock of the card in this store; `None` if this version does not know it.
 pub(crate) fn of_card(store: &impl Store) -> Result<Option<&'static Profile>, StoreError> {
-    let mut text = heapless::Vec::<u8, MAX_DESCRIPTION>::new();
-    if store.read(Record::Stock, &mut text)? {
+    if let Some(text) = read::<MAX_DESCRIPTION>(store, Record::Stock)? {
         let description = str::from_utf8(&text).ok().and_then(|text| Description::parse(text).ok());
         return Ok(description.and_then(|description| description.profile().ok()));
     }
-    let mut name = heapless::Vec::<u8, 32>::new();
-    store.read(Record::Profile, &mut name)?;
+    let name = read::<32>(store, Record::Profile)?.unwrap_or_default();
     Ok(str::from_utf8(&name).ok().and_then(Profile::find))
+}
+
+/// A record; an empty one if it is longer than any that means something.
+fn read<const N: usize>(
+    store: &impl Store,
+    record: Record,
+) -> Result<Option<heapless::Vec<u8, N>>, StoreError> {
+    let mut bytes = heapless::Vec::new();
+    match store.read(record, &mut bytes) {
+        Err(StoreError::BufferTooSmall) => Ok(Some(heapless::Vec::new())),
+        found => Ok(found?.then_some(bytes)),
+    }
 }
 
 /// Longest description that a card takes, in bytes. One with every field has less than half of it.
