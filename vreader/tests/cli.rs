@@ -372,6 +372,10 @@ fn stocks_are_listed_and_described_ones_are_made() {
     assert_eq!(shown["pin"]["tries_left"], 7);
     let selected = done(&folder, &["apdu", "--card", "a.card", "00A4040005A00000030800"]);
     assert!(selected.contains(&hex::encode_upper("Agency")), "{selected}");
+    fs::write(folder.path().join("agency.toml"), stock).expect("a file");
+    let selected = done(&folder, &["apdu", "--card", "agency.toml", "00A4040005A00000030800"]);
+    assert!(selected.contains(&hex::encode_upper("Agency")), "{selected}");
+    fs::remove_file(folder.path().join("agency.toml")).expect("it was there");
     let error = fails(&folder, 2, &["card", "new", "b.card", "--profile", "agency.toml"]);
     assert!(error.contains("cannot read it"), "{error}");
 }

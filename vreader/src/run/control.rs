@@ -268,7 +268,7 @@ impl Orders {
     fn carry_out(&self, order: Order) -> Result<(), String> {
         let find = |reader: Option<String>| self.readers.find(reader.as_deref()).map_err(in_words);
         let card = |name: String| -> Result<Box<dyn InsertedCard>, String> {
-            Ok(Box::new(self.shelf.card(&CardSource::named(&name)).map_err(in_words)?))
+            Ok(Box::new(self.shelf.card(&CardSource::parse(&name)?).map_err(in_words)?))
         };
         match order {
             Order::List {} | Order::Trace { .. } => Ok(()),

@@ -106,6 +106,14 @@ fn card_files_are_found_from_where_ctl_is_called_and_locked_while_they_are_in() 
     assert!(place.file("b.card.lock").exists(), "a card that was taken out can be put back");
     serving.ctl(&["insert", "--card", "a.card"]);
     assert!(!place.file("b.card.lock").exists());
+    // A stock that a file describes, too.
+    std::fs::write(place.file("agency.toml"), "name = \"agency\"\nlike = \"piv\"\nlabel = \"Agency\"\n")
+        .unwrap();
+    serving.ctl(&["swap", "--card", "agency.toml"]);
+    assert!(!place.file("a.card.lock").exists());
+    assert_eq!(slots(&serving), [("vreader 00 00".to_owned(), "card".to_owned())]);
+    std::fs::write(place.file("agency.toml"), "name = \"agency\"\n").unwrap();
+    assert!(serving.refuses(&["swap", "--card", "agency.toml"]).contains("missing field `like`"));
     serving.ctl(&["stop"]);
     let mut serving = serving;
     assert!(serving.child.wait().unwrap().success());
