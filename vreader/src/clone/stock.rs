@@ -1,8 +1,8 @@
 //! The stock of a card that was read: a built-in one, or the description of one.
 //!
-//! A YubiKey is like the built-in one of its series with the latest firmware that is not later than its own. Cards with CAC applets are like the
-//! Common Access Card with the same answer to reset, else like one with the same faces; others like `piv`. What the card showed
-//! of itself comes before what the built-in stock says.
+//! A YubiKey is like the built-in one of its series with the latest firmware that is not later than its own. Cards with CAC
+//! applets are like the Common Access Card with the same answer to reset, else like one with the same faces; others like `piv`.
+//! What the card showed of itself comes before what the built-in stock says.
 
 use apdu::tlv_ber::Reader;
 use card_sim::{
