@@ -302,6 +302,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "cac")]
+    fn every_common_access_card_is_a_profile() {
+        for stock in crate::cac::PROFILES {
+            assert!(Profile::find(stock.name).is_some(), "{} is missing in ALL", stock.name);
+        }
+    }
+
+    #[test]
     fn answers_to_reset_check() {
         for profile in ALL {
             for atr in [profile.atr, profile.contactless_atr] {
