@@ -139,7 +139,7 @@ impl Hand<'_> {
 }
 
 /// A command that takes an answer. Long data make it an extended one, which [`whole_answer`] cuts.
-pub(super) fn command(header: [u8; 4], data: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn command(header: [u8; 4], data: &[u8]) -> Zeroizing<Vec<u8>> {
     let long = u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes();
     Zeroizing::new(match long {
         [0, 0] => [&header[..], &[0x00]].concat(),

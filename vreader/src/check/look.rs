@@ -13,13 +13,16 @@ use zeroize::Zeroizing;
 use super::{
     certificate::SLOTS,
     evidence::{Evidence, Found, Proof, Subject},
-    hand::{CheckError, Hand},
+    hand::{CheckError, Hand, command},
     signature::{Hash, Scheme},
 };
 use crate::{
     crypto::{DefaultCrypto, verify},
     issue::{Date, oid, signature::pkcs1_v15, tlv::elements},
-    sm::channel::{Proof as Establishment, request, suite_of},
+    sm::{
+        channel::{Proof as Establishment, request, suite_of},
+        transport::{Transport, whole_answer},
+    },
 };
 
 pub(super) const PIV: [u8; 11] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00];
@@ -58,10 +61,10 @@ pub(super) fn look(
 }
 
 /// GET DATA.
-pub(super) fn read(card: &mut Hand<'_>, tag: u32) -> Result<Found, CheckError> {
+pub(crate) fn read<T: Transport>(card: &mut T, tag: u32) -> Result<Found, T::Error> {
     let bytes = tag.to_be_bytes();
     let name = bytes.get(bytes.iter().take_while(|byte| **byte == 0).count()..).unwrap_or_default();
-    let answer = card.send([0x00, 0xCB, 0x3F, 0xFF], &elements([(0x5C, name)]))?;
+    let answer = whole_answer(card, &command([0x00, 0xCB, 0x3F, 0xFF], &elements([(0x5C, name)])))?;
     Ok(if answer.is_success() { Found::Object(answer.data.to_vec()) } else { Found::Refused(answer.status) })
 }
 
@@ -230,7 +233,7 @@ fn card_verifiable_certificate(
     let Ok(PublicKey::Ecc { point }) = key.and_then(|key| crypto.public_key(&key)) else {
         return Ok(None);
     };
-    let answer = crate::sm::transport::whole_answer(card, &request(suite, &[0; 8], &point))?;
+    let answer = whole_answer(card, &request(suite, &[0; 8], &point))?;
     let proof = Establishment::parse(&answer.data, suite);
     Ok(Some(proof.map(|proof| proof.certificate.to_vec()).unwrap_or_default()))
 }

@@ -78,6 +78,7 @@ pub use self::{
     outcome::Outcome,
     report::{Counts, Part, Report, RowReport},
 };
+pub(crate) use self::{hand::command, look::read as get_data};
 use crate::{
     attach::pcsc::RemoteCard,
     emulated::EmulatedError,

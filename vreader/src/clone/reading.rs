@@ -14,8 +14,7 @@ use card_sim::{
 
 use super::{KeyEntry, Original, YubiKey};
 use crate::{
-    check::Found,
-    issue::tlv::elements,
+    check::{command, get_data},
     sm::transport::{Answer, Transport, whole_answer},
 };
 
@@ -72,7 +71,7 @@ impl Original {
                 let found = get_data(card, container.tag.get())?;
                 original.objects.insert(container.tag.get(), found);
             }
-            let tries = send(card, [0x00, 0x20, 0x00, 0x80], &[])?.status;
+            let tries = whole_answer(card, &[0x00, 0x20, 0x00, 0x80])?.status;
             original.pin_tries = (tries & 0xFFF0 == 0x63C0).then_some(tries.to_be_bytes()[1] & 0x0F);
         }
         if let Some(yubikey) = &mut original.yubikey {
@@ -89,18 +88,7 @@ impl Original {
 }
 
 fn send<T: Transport>(card: &mut T, header: [u8; 4], data: &[u8]) -> Result<Answer, T::Error> {
-    // All that is sent here is short.
-    let length = u8::try_from(data.len()).unwrap_or(u8::MAX);
-    let command =
-        if data.is_empty() { header.to_vec() } else { [&header[..], &[length], data, &[0x00]].concat() };
-    whole_answer(card, &command)
-}
-
-fn get_data<T: Transport>(card: &mut T, tag: u32) -> Result<Found, T::Error> {
-    let bytes = tag.to_be_bytes();
-    let name = bytes.get(bytes.iter().take_while(|byte| **byte == 0).count()..).unwrap_or_default();
-    let answer = send(card, [0x00, 0xCB, 0x3F, 0xFF], &elements([(0x5C, name)]))?;
-    Ok(if answer.is_success() { Found::Object(answer.data.to_vec()) } else { Found::Refused(answer.status) })
+    whole_answer(card, &command(header, data))
 }
 
 fn yubikey<T: Transport>(card: &mut T) -> Result<Option<YubiKey>, T::Error> {
