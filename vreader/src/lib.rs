@@ -5,9 +5,12 @@
 //! test card ([`import`]).
 
 pub mod attach;
+pub mod card_client;
 pub mod check;
 pub mod clock;
 pub mod clone;
+#[cfg(feature = "cms")]
+pub mod cms;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;

@@ -1,0 +1,139 @@
+//! The update: whatever is open for the card in the reader is done.
+
+use serde::Serialize;
+
+use super::IssueOptions;
+use crate::{
+    card_client::{CardClient, Line},
+    cms::{
+        Cms, CmsError,
+        database::{CardRow, RequestRow},
+        session::{Access, Plan},
+        state::RequestKind,
+    },
+};
+
+/// Choices of an update.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateOptions {
+    /// The number of the card that is meant.
+    pub card: Option<i64>,
+    /// The holder who is meant: number, identifier or name.
+    pub holder: Option<String>,
+    /// The kind of request that is meant.
+    pub kind: Option<RequestKind>,
+    /// An encryption key that nobody kept is replaced nevertheless.
+    pub lose_old_key: bool,
+    /// Choices of issuance.
+    pub issue: IssueOptions,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Updated {
+    /// Number of the card.
+    pub card: i64,
+    /// What was done, in words.
+    pub action: String,
+    /// An earlier session, that was interrupted, was brought to its end.
+    pub resumed: bool,
+    /// The commands went under secure messaging.
+    pub protected: bool,
+    /// The temporary PIN, if the card has one now.
+    #[serde(skip)]
+    pub temporary_pin: Option<String>,
+}
+
+impl Cms {
+    /// Does what is open for the card on a line: the request that is approved, or the rest of a session that was interrupted.
+    pub fn update<'a>(
+        &mut self,
+        line: &'a mut Line<'a>,
+        access: &Access,
+        options: &UpdateOptions,
+    ) -> Result<Updated, CmsError> {
+        self.with_card(line, "update", access, |cms, client, card, resumed| {
+            cms.check_meant(&card, options)?;
+            if let Some(action) = resumed {
+                let protected = client.is_protected();
+                return Ok(Updated { card: card.id, action, resumed: true, protected, temporary_pin: None });
+            }
+            let request = cms.executable(&card)?;
+            if let Some(kind) = options.kind.filter(|kind| *kind != request.kind) {
+                let (card, request) = (card.name(), request.name());
+                return Err(CmsError::Unsupported(format!("{card} waits for {request}, not for {kind}")));
+            }
+            cms.execute(client, &card, &request, access, options)
+        })
+    }
+
+    /// Plans a request and runs it.
+    pub(in crate::cms) fn execute(
+        &mut self,
+        client: &mut CardClient<'_>,
+        card: &CardRow,
+        request: &RequestRow,
+        access: &Access,
+        options: &UpdateOptions,
+    ) -> Result<Updated, CmsError> {
+        let plan = self.plan(client, card, request, options)?;
+        // Before anything is written, and not when the PIN is what is to be set.
+        let sets_pin = matches!(
+            request.kind,
+            RequestKind::Issuance | RequestKind::Unlock | RequestKind::Lock | RequestKind::Recycling
+        );
+        if let Some(pin) = access.pin.as_ref().filter(|_| !sets_pin) {
+            client.verify_pin(pin)?;
+        }
+        let action = plan.action.clone();
+        let mut session = self.begin(card, request, plan)?;
+        self.run(client, &mut session, access)?;
+        let protected = client.is_protected();
+        Ok(Updated { card: card.id, action, resumed: false, protected, temporary_pin: None })
+    }
+
+    fn plan(
+        &mut self,
+        client: &mut CardClient<'_>,
+        card: &CardRow,
+        request: &RequestRow,
+        options: &UpdateOptions,
+    ) -> Result<Plan, CmsError> {
+        match request.kind {
+            RequestKind::Issuance => self.plan_issuance(client, card, &options.issue),
+            RequestKind::Renewal => self.plan_renewal(client, card, request, options),
+            RequestKind::Addition => self.plan_addition(card, request),
+            RequestKind::Removal => self.plan_removal(card, request),
+            RequestKind::Activation => self.plan_activation(client, card),
+            RequestKind::Unlock => self.plan_unlock(card),
+            RequestKind::Lock => self.plan_lock(card),
+            RequestKind::Recycling => self.plan_recycling(client, card),
+            RequestKind::Replacement => Err(CmsError::Unsupported(format!(
+                "{} is done by issuing the replacement, not on {}: put in the new card",
+                request.name(),
+                card.name()
+            ))),
+        }
+    }
+
+    /// That the card in the reader is the one that is meant.
+    pub(in crate::cms) fn check_meant(
+        &mut self,
+        card: &CardRow,
+        options: &UpdateOptions,
+    ) -> Result<(), CmsError> {
+        if let Some(wanted) = options.card.filter(|wanted| *wanted != card.id) {
+            return Err(CmsError::WrongCard { wanted, found: card.id });
+        }
+        match &options.holder {
+            Some(holder) => self.check_holder(card, holder),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The key references that a request is about.
+pub(super) fn slots(request: &RequestRow) -> Vec<card_sim::key::KeyReference> {
+    let bytes = request.details.split_whitespace().filter_map(|slot| u8::from_str_radix(slot, 16).ok());
+    bytes.filter_map(card_sim::key::KeyReference::from_byte).collect()
+}
