@@ -8,6 +8,7 @@ pub mod attach;
 pub mod check;
 pub mod clock;
 pub mod clone;
+pub mod console;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;
