@@ -11,6 +11,7 @@ pub mod clock;
 pub mod clone;
 #[cfg(feature = "cms")]
 pub mod cms;
+pub mod console;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;
