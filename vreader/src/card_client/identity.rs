@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use apdu::tlv_ber::Reader;
 
-use super::{CardClient, ClientError};
+use super::{CardClient, ClientError, Line};
 
 /// Tags of the objects, and of the elements in them.
 const CCC: u32 = 0x5F_C107;
@@ -49,7 +49,14 @@ impl FromStr for CardIdentity {
     }
 }
 
-impl CardClient<'_> {
+impl CardIdentity {
+    /// Selects the PIV application and reads what names the card.
+    pub fn read(line: &mut Line<'_>) -> Result<Self, ClientError> {
+        CardClient::plain(line)?.identity()
+    }
+}
+
+impl CardClient<'_, '_> {
     /// Reads what names the card: a YubiKey's serial number, else the card identifier, else the GUID.
     pub fn identity(&mut self) -> Result<CardIdentity, ClientError> {
         // GET SERIAL; cards that are no YubiKeys do not know it.

@@ -107,18 +107,18 @@ fn tries(left: u8) -> String {
 const PIV: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
 
 /// One card, whose PIV application is selected.
-pub struct CardClient<'a> {
-    path: Path<'a>,
+pub struct CardClient<'a, 'b> {
+    path: Path<'a, 'b>,
 }
 
-enum Path<'a> {
-    Plain(&'a mut Line<'a>),
-    Protected(Box<SecureChannel<'a, Line<'a>>>),
+enum Path<'a, 'b> {
+    Plain(&'a mut Line<'b>),
+    Protected(Box<SecureChannel<'a, Line<'b>>>),
 }
 
-impl<'a> CardClient<'a> {
+impl<'a, 'b> CardClient<'a, 'b> {
     /// Selects the PIV application. The commands go as they are.
-    pub fn plain(line: &'a mut Line<'a>) -> Result<Self, ClientError> {
+    pub fn plain(line: &'a mut Line<'b>) -> Result<Self, ClientError> {
         select(line)?;
         Ok(Self { path: Path::Plain(line) })
     }
@@ -126,7 +126,7 @@ impl<'a> CardClient<'a> {
     /// Selects the PIV application; where the card has secure messaging, everything from here on is under it. The card's
     /// certificate must come from one of these authorities.
     pub fn protected_where_possible(
-        line: &'a mut Line<'a>,
+        line: &'a mut Line<'b>,
         authorities: &[Certificate],
         crypto: &mut impl Crypto,
         rng: &mut dyn CryptoRng,
@@ -282,7 +282,8 @@ impl<'a> CardClient<'a> {
     pub fn import(&mut self, reference: KeyReference, key: &PrivateKey) -> Result<(), ClientError> {
         let data = import::data(key).ok_or(ClientError::Crypto)?;
         let header = [0x00, 0xFE, key.algorithm().id(), reference.to_byte()];
-        self.succeed(&format!("the import of a key into {:02X}", reference.to_byte()), header, &data).map(drop)
+        self.succeed(&format!("the import of a key into {:02X}", reference.to_byte()), header, &data)
+            .map(drop)
     }
 
     /// Whether the card takes keys that were made elsewhere: a card that knows the command complains of missing data, or of the

@@ -12,13 +12,13 @@ use crate::check::Challenge;
 const SECURITY_STATUS_NOT_SATISFIED: u16 = 0x6982;
 
 pub(super) fn proves(
-    client: &mut CardClient<'_>,
+    client: &mut CardClient<'_, '_>,
     reference: KeyReference,
     certificate: &[u8],
     rng: &mut dyn CryptoRng,
 ) -> Result<Option<bool>, ClientError> {
-    let certificate =
-        Certificate::from_der(certificate).map_err(|_| ClientError::Malformed("GET DATA of a certificate"))?;
+    let certificate = Certificate::from_der(certificate)
+        .map_err(|_| ClientError::Malformed("GET DATA of a certificate"))?;
     let key = certificate.tbs_certificate().subject_public_key_info();
     let byte = reference.to_byte();
     let challenge = Challenge::new(key, byte, rng).ok_or(ClientError::Crypto)?;

@@ -181,9 +181,9 @@ impl Cms {
         match (found.next(), found.next()) {
             (Some(holder), None) => Ok(holder.clone()),
             (None, _) => Err(CmsError::NotFound(format!("holder '{wanted}'"))),
-            (Some(_), Some(_)) => {
-                Err(CmsError::NotFound(format!("single holder '{wanted}': several have this name; use the number")))
-            }
+            (Some(_), Some(_)) => Err(CmsError::NotFound(format!(
+                "single holder '{wanted}': several have this name; use the number"
+            ))),
         }
     }
 
@@ -207,7 +207,7 @@ impl Cms {
     }
 
     /// Speaks to the card on a line: under secure messaging where the card has it.
-    fn client<'a>(&mut self, line: &'a mut Line<'a>) -> Result<CardClient<'a>, CmsError> {
+    fn client<'a, 'b>(&mut self, line: &'a mut Line<'b>) -> Result<CardClient<'a, 'b>, CmsError> {
         let rows = self.authorities()?;
         let authorities: Vec<Certificate> =
             rows.iter().map(|row| authority::parse(&row.certificate)).collect::<Result<_, _>>()?;
@@ -216,19 +216,19 @@ impl Cms {
     }
 
     /// Which card of the database this is.
-    fn recognise(&self, client: &mut CardClient<'_>) -> Result<CardRow, CmsError> {
+    fn recognise(&self, client: &mut CardClient<'_, '_>) -> Result<CardRow, CmsError> {
         let identity = client.identity()?;
         let card = self.database.read(|connection| CardRow::by_identity(connection, &identity))?;
         card.ok_or(CmsError::ForeignCard(identity))
     }
 
     /// Works on the card on a line, alone. What an earlier session left undone is done first.
-    fn with_card<'a, T>(
+    fn with_card<T>(
         &mut self,
-        line: &'a mut Line<'a>,
+        line: &mut Line<'_>,
         action: &str,
         access: &Access,
-        work: impl FnOnce(&mut Self, &mut CardClient<'a>, CardRow, Option<String>) -> Result<T, CmsError>,
+        work: impl FnOnce(&mut Self, &mut CardClient<'_, '_>, CardRow, Option<String>) -> Result<T, CmsError>,
     ) -> Result<T, CmsError> {
         self.audited(action, None, |cms| {
             let mut client = cms.client(line)?;
@@ -246,7 +246,7 @@ impl Cms {
     /// Ends the session that was left open for a card, if there is one, and says what it did.
     fn resume(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: i64,
         access: &Access,
     ) -> Result<Option<String>, CmsError> {

@@ -4,15 +4,11 @@
 //! state asks [`DeviceState::after`], [`CredentialState::after`] or [`RequestState::after`]; what is not in a table is refused with the
 //! state and what was tried.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 /// Declares an enumeration whose values have a name, in the database and for people.
 macro_rules! named {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $value:ident = $text:literal,)* }) => {
         $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $($(#[$inner])* #[serde(rename = $text)] $value,)*
         }
@@ -32,8 +28,8 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
             }
         }
@@ -269,7 +265,7 @@ impl RequestKind {
 
 /// A transition that no table has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is {state}, and a {noun} in this state cannot {event}; {}", possible(possible))]
+#[error("{what} is {state}, and a {noun} in this state cannot {event}; {}", in_words(possible))]
 pub struct IllegalTransition {
     /// Which card, credential or request.
     pub what: String,
@@ -281,7 +277,7 @@ pub struct IllegalTransition {
     possible: Vec<&'static str>,
 }
 
-fn possible(events: &[&str]) -> String {
+fn in_words(events: &[&str]) -> String {
     if events.is_empty() { "it is final".to_owned() } else { format!("possible: {}", events.join(", ")) }
 }
 

@@ -42,7 +42,11 @@ pub struct Managed {
 
 impl Managed {
     /// A card for this person, valid from a day to a day.
-    pub fn new(person: Person, numbers: CardNumbers, (issued, expires): (Date, Date)) -> Result<Self, IssueError> {
+    pub fn new(
+        person: Person,
+        numbers: CardNumbers,
+        (issued, expires): (Date, Date),
+    ) -> Result<Self, IssueError> {
         let request = Request { issued: Some(issued), expires: Some(expires), ..Request::default() };
         request.life()?;
         let plan = Plan {
@@ -89,8 +93,7 @@ impl Managed {
         let shape = self.request.shape();
         let parts = || {
             let mut extensions = pki::issued_extensions(issuer, &public_key)?;
-            extensions
-                .extend(certificate::profile_extensions(reference, algorithm, shape, person, numbers)?);
+            extensions.extend(certificate::profile_extensions(reference, algorithm, shape, person, numbers)?);
             Ok((certificate::subject(reference, person, numbers)?, extensions))
         };
         let (subject, extensions) = parts().map_err(encoding("certificate's extensions"))?;

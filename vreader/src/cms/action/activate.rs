@@ -9,7 +9,7 @@ use rand_core::Rng;
 use serde::Serialize;
 
 use crate::{
-    card_client::{CardClient, ClientError, Line, Reference},
+    card_client::{CardClient, CardIdentity, ClientError, Line},
     cms::{
         Cms, CmsError, authority,
         authority::algorithm_of,
@@ -57,26 +57,29 @@ impl Cms {
     pub fn activatable(&self, holder: &str) -> Result<Vec<(CardRow, bool)>, CmsError> {
         let holder = self.holder(holder)?;
         let cards = self.cards()?.into_iter().filter(|card| card.holder == Some(holder.id));
-        Ok(cards.map(|card| (self.check_activation(&card).is_ok(), card)).map(|(can, card)| (card, can)).collect())
+        Ok(cards
+            .map(|card| (self.check_activation(&card).is_ok(), card))
+            .map(|(can, card)| (card, can))
+            .collect())
     }
 
     /// Signs the holder in and reads the card. Nothing is written.
-    pub fn activation_page<'a>(
+    pub fn activation_page(
         &mut self,
-        line: &'a mut Line<'a>,
+        line: &mut Line<'_>,
         pin: &str,
         login: LoginCertificate,
-        (now_cutoff, atr): (Date, &[u8]),
+        cutoff: Date,
     ) -> Result<ActivationPage, CmsError> {
         self.audited("sign in for activation", None, |cms| {
-            let identity = identify(line)?;
+            let identity = CardIdentity::read(line)?;
             let card = cms.database.read(|connection| CardRow::by_identity(connection, &identity))?;
             let card = card.ok_or(CmsError::ForeignCard(identity))?;
             cms.audited("sign in for activation", Some(card.id), |cms| {
-                let page = cms.read_page(line, &card, pin, login, atr)?;
-                if !activation::is_needed(page.issued, now_cutoff) {
+                let page = cms.read_page(line, &card, pin, login, cutoff)?;
+                if !activation::is_needed(page.issued, cutoff) {
                     return Err(CmsError::Activation(format!(
-                        "{} was issued on {}; cards of {now_cutoff} and later come with the certificate activated",
+                        "{} was issued on {}; cards of {cutoff} and later come with the certificate activated",
                         card.name(),
                         page.issued
                     )));
@@ -93,20 +96,20 @@ impl Cms {
         card: &CardRow,
         pin: &str,
         login: LoginCertificate,
-        atr: &[u8],
+        cutoff: Date,
     ) -> Result<ActivationPage, CmsError> {
         self.check_activation(card)?;
         let failed = |error: crate::console::ConsoleError| CmsError::Login(error.to_string());
-        let mut console = Console::new(&mut *line, atr).map_err(failed)?;
-        console.log_in(pin).map_err(failed)?;
-        let information = console.information(self.now().date(), activation::CUTOFF).map_err(failed)?;
+        let mut console = Console::new(&mut *line).map_err(failed)?;
+        let information = console.information(Some(pin), self.now(), cutoff).map_err(failed)?;
         let certificates = console.certificates(self.now()).map_err(failed)?;
         let container = match login {
             LoginCertificate::Id => "0100",
             LoginCertificate::Signature => "0101",
         };
         let listed = certificates.certificates.into_iter().find(|listed| listed.container == container);
-        let listed = listed.ok_or_else(|| CmsError::Login(format!("the card has no certificate in {container}")))?;
+        let listed =
+            listed.ok_or_else(|| CmsError::Login(format!("the card has no certificate in {container}")))?;
         if !listed.issuer.contains("EMAIL") {
             return Err(CmsError::Login(format!("{WRONG_CERTIFICATE} {}", listed.issuer)));
         }
@@ -116,17 +119,28 @@ impl Cms {
         let of_certificate = format!(".{:010}", holder.identifier);
         if edipi != format!("{:010}", holder.identifier) || !listed.subject.contains(&of_certificate) {
             let owner = holder.name;
-            return Err(CmsError::WrongHolder { card: card.id, owner, wanted: format!("{edipi} of the certificate") });
+            return Err(CmsError::WrongHolder {
+                card: card.id,
+                owner,
+                wanted: format!("{edipi} of the certificate"),
+            });
         }
         let issued = information.issued.or(card.issued);
         Ok(ActivationPage {
             card: card.id,
             name: information.name.unwrap_or(holder.name),
             edipi,
-            fascn: card.numbers.as_ref().map(|numbers| hex::encode_upper(numbers.fascn_bytes)).unwrap_or_default(),
-            issued: issued.ok_or_else(|| CmsError::Activation("the card does not say when it was issued".into()))?,
+            fascn: card
+                .numbers
+                .as_ref()
+                .map(|numbers| hex::encode_upper(numbers.fascn_bytes))
+                .unwrap_or_default(),
+            issued: issued
+                .ok_or_else(|| CmsError::Activation("the card does not say when it was issued".into()))?,
             signed_in_with: listed.issuer,
-            issuer: self.hidden(card)?.map_or_else(|| Ok(String::new()), |hidden| authority::issuer_name(&hidden.certificate))?,
+            issuer: self
+                .hidden(card)?
+                .map_or_else(|| Ok(String::new()), |hidden| authority::issuer_name(&hidden.certificate))?,
         })
     }
 
@@ -136,7 +150,8 @@ impl Cms {
         let unreadable = || CmsError::Login("the signature certificate has no RSA key".into());
         let parsed = authority::parse(certificate)?;
         let info = parsed.tbs_certificate().subject_public_key_info();
-        let key = RsaPublicKey::from_pkcs1_der(info.subject_public_key.raw_bytes()).map_err(|_| unreadable())?;
+        let key =
+            RsaPublicKey::from_pkcs1_der(info.subject_public_key.raw_bytes()).map_err(|_| unreadable())?;
         let modulus = key.n_bytes();
         let mut challenge = [0; 32];
         self.rng.fill_bytes(&mut challenge);
@@ -173,12 +188,13 @@ impl Cms {
 
     pub(super) fn plan_activation(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
     ) -> Result<Plan, CmsError> {
         self.check_activation(card)?;
         let hidden = self.hidden(card)?;
-        let hidden = hidden.ok_or_else(|| CmsError::NotFound(format!("hidden credential of {}", card.name())))?;
+        let hidden =
+            hidden.ok_or_else(|| CmsError::NotFound(format!("hidden credential of {}", card.name())))?;
         if client.certificate(KeyReference::PivAuthentication)?.is_some() {
             let text = "the card shows a PIV Authentication certificate already; somebody else activated it";
             return Err(CmsError::Activation(text.into()));
@@ -197,10 +213,6 @@ impl Cms {
         plan.effects.push(Effect::Activated);
         Ok(plan)
     }
-}
-
-fn identify(line: &mut Line<'_>) -> Result<crate::card_client::CardIdentity, CmsError> {
-    Ok(crate::card_client::CardIdentity::read(line)?)
 }
 
 /// PRIVATE SIGN/DECRYPT with the key of the e-mail signature certificate (GSC-IS 2.1, 5.3.3.3).
@@ -223,6 +235,3 @@ fn sign(line: &mut Line<'_>, block: &[u8]) -> Result<Vec<u8>, CmsError> {
         Err(ClientError::Refused { step: "PRIVATE SIGN/DECRYPT".into(), status: answer.status }.into())
     }
 }
-
-/// The PIN of the second visit.
-pub type ActivationPin = Reference;

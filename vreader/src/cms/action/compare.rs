@@ -19,11 +19,7 @@ pub struct Difference {
 
 impl Cms {
     /// Holds the card on a line against the database. Keys that need the PIN are tried if it is given.
-    pub fn compare<'a>(
-        &mut self,
-        line: &'a mut Line<'a>,
-        access: &Access,
-    ) -> Result<Vec<Difference>, CmsError> {
+    pub fn compare(&mut self, line: &mut Line<'_>, access: &Access) -> Result<Vec<Difference>, CmsError> {
         self.audited("compare", None, |cms| {
             let mut client = cms.client(line)?;
             let card = cms.recognise(&mut client)?;
@@ -44,7 +40,7 @@ impl Cms {
 
     fn judge(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         slot: KeyReference,
         (row, found): (Option<&[u8]>, Option<&[u8]>),
         access: &Access,
@@ -59,7 +55,10 @@ impl Cms {
                 return Ok(Some(format!("the card has no certificate, the database {}", serial(row)?)));
             }
             (None, Some(found)) => {
-                return Ok(Some(format!("the card has the certificate {}, the database none", serial(found)?)));
+                return Ok(Some(format!(
+                    "the card has the certificate {}, the database none",
+                    serial(found)?
+                )));
             }
             (Some(row), Some(found)) if row != found => {
                 let (found, row) = (serial(found)?, serial(row)?);

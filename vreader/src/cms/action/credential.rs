@@ -6,7 +6,7 @@ use super::update::slots;
 use crate::cms::{
     Cms, CmsError,
     authority::{Signing, algorithm_of},
-    database::{CardRow, RequestRow, placed},
+    database::{CardRow, RequestRow, Role, placed},
     session::{Draft, Effect, Plan, Step},
     state::{CredentialEvent, CredentialState, Reason},
 };
@@ -39,6 +39,22 @@ impl Cms {
         }
         plan.steps.push(Step::Prove);
         Ok(plan)
+    }
+
+    /// That a slot is PIV's alone. The e-mail keys of a Common Access Card are those of 9C and 9D.
+    pub(super) fn check_shared(&self, card: &CardRow, slot: KeyReference) -> Result<(), CmsError> {
+        let shared = matches!(slot, KeyReference::DigitalSignature | KeyReference::KeyManagement);
+        let authorities = self.authorities()?;
+        let of_cac = |id| authorities.iter().any(|row| row.id == id && row.role == Role::Cac);
+        let placed = self.database.read(|connection| placed(connection, card.id))?;
+        if shared && placed.iter().any(|(_, credential)| of_cac(credential.authority)) {
+            return Err(CmsError::Unsupported(format!(
+                "the key {:02X} of {} is the one of an e-mail certificate, which is written through the CAC issuer's secure channel; replace the card",
+                slot.to_byte(),
+                card.name()
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn plan_removal(&mut self, card: &CardRow, request: &RequestRow) -> Result<Plan, CmsError> {

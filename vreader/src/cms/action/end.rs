@@ -16,7 +16,7 @@ use crate::{
 impl Cms {
     pub(super) fn plan_recycling(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
     ) -> Result<Plan, CmsError> {
         let mut plan = Plan::new("recycle".to_owned());

@@ -1,10 +1,10 @@
 //! Issuance: a blank card gets its holder's objects, keys, certificates and PIN.
 
+use card_sim::crypto::Crypto;
 use card_sim::{
     key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyReference},
     reference,
 };
-use card_sim::crypto::Crypto;
 use rand_core::Rng;
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     card_client::{CardClient, ClientError, Line, Reference},
     cms::{
-        Cms, CmsError, Updated, UpdateOptions,
+        Cms, CmsError, UpdateOptions, Updated,
         authority::Signing,
         database::{CardRow, CredentialRow, card_id, placed},
         request::{Wish, is_retired},
@@ -56,9 +56,9 @@ const DISCOVERY: u32 = 0x7E;
 
 impl Cms {
     /// Issues the card on a line, which is assigned to somebody. `access` has the PIN that the holder chooses.
-    pub fn issue<'a>(
+    pub fn issue(
         &mut self,
-        line: &'a mut Line<'a>,
+        line: &mut Line<'_>,
         access: &Access,
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
@@ -78,7 +78,7 @@ impl Cms {
     }
 
     /// The holder of a card that was produced gets it, and chooses the PIN.
-    pub fn hand_over<'a>(&mut self, line: &'a mut Line<'a>, access: &Access) -> Result<CardRow, CmsError> {
+    pub fn hand_over(&mut self, line: &mut Line<'_>, access: &Access) -> Result<CardRow, CmsError> {
         self.with_card(line, "hand over", access, |cms, client, card, _| {
             let pin = access.new_pin.as_ref().or(access.pin.as_ref()).ok_or(CmsError::PinNeeded)?;
             card.state.after(DeviceEvent::HandOver, &card.name())?;
@@ -91,7 +91,7 @@ impl Cms {
 
     pub(super) fn plan_issuance(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         options: &IssueOptions,
     ) -> Result<Plan, CmsError> {
@@ -104,7 +104,12 @@ impl Cms {
         let mut plan = Plan::new(format!("issue to {}", person.name));
         plan.at_once = Some(DeviceEvent::BeginIssuance);
         plan.identity = Some((numbers.clone(), issued, expires));
-        let row = CardRow { issued: Some(issued), expires: Some(expires), numbers: Some(numbers), ..self.card(card.id)? };
+        let row = CardRow {
+            issued: Some(issued),
+            expires: Some(expires),
+            numbers: Some(numbers),
+            ..self.card(card.id)?
+        };
 
         client.authenticate(&card.management_key, &mut self.crypto)?;
         if options.recover && !client.imports_keys()? {
@@ -126,8 +131,12 @@ impl Cms {
         }
         let until = issued.last_day_of(CERTIFICATE_YEARS).min(expires);
         for slot in MADE_ON_CARD {
-            let draft =
-                Draft { authority: authority.id, like: None, from: issued.to_string(), until: until.to_string() };
+            let draft = Draft {
+                authority: authority.id,
+                like: None,
+                from: issued.to_string(),
+                until: until.to_string(),
+            };
             plan.generate(slot, options.algorithm, draft);
         }
         if options.recover {
@@ -135,8 +144,12 @@ impl Cms {
             let (key, certificate) = self.key_management(&row, options.algorithm, &signing)?;
             plan.import_new(KeyReference::KeyManagement, key, certificate, authority.id);
         } else {
-            let draft =
-                Draft { authority: authority.id, like: None, from: issued.to_string(), until: until.to_string() };
+            let draft = Draft {
+                authority: authority.id,
+                like: None,
+                from: issued.to_string(),
+                until: until.to_string(),
+            };
             plan.generate(KeyReference::KeyManagement, options.algorithm, draft);
         }
         drop(issuer);

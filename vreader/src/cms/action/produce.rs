@@ -10,7 +10,7 @@ use card_sim::{key::KeyReference, profile::Profile};
 use zeroize::Zeroizing;
 
 use crate::{
-    card_client::{CardClient, Line},
+    card_client::{CardIdentity, Line},
     clock::Time,
     cms::{
         Cms, CmsError, authority,
@@ -34,6 +34,9 @@ pub struct Produced {
     /// Its PIV Authentication certificate is hidden.
     pub hidden: bool,
 }
+
+/// The container of the ID certificate, which PIV does not have.
+const ID_CONTAINER: &str = "0100";
 
 /// Names of the authorities of Common Access Cards, as `issue::cac` gives them.
 const ID: &str = " ID ";
@@ -80,16 +83,27 @@ impl Cms {
         request: &Request,
         made: &IssuedCard,
     ) -> Result<Produced, CmsError> {
-        let mut line = Line::local(file);
-        let identity = CardClient::plain(&mut line)?.identity()?;
-        let certificates = certificates(file)?;
+        let identity = CardIdentity::read(&mut Line::local(file))?;
+        let mut certificates = certificates(made)?;
+        if made.cac.is_some() {
+            let mut line = Line::local(file);
+            let unreadable = |error: crate::console::ConsoleError| CmsError::Unsupported(error.to_string());
+            let listed = Console::new(&mut line).and_then(|mut console| console.certificates(self.now()));
+            let identity = listed.map_err(unreadable)?.certificates.into_iter();
+            certificates.extend(
+                identity.filter(|listed| listed.container == ID_CONTAINER).map(|listed| (None, listed.der)),
+            );
+        }
         let (now, entry) = (self.now(), self.done("produce", None, None, &identity.to_string()));
         let hidden = made.cac.as_ref().is_some_and(|cac| cac.piv_authentication_hidden);
         let card = self.database.write(|connection| {
             if let Some(cac) = &made.cac {
                 for authority in [&cac.id_ca, &cac.email_ca] {
                     let name = authority.subject().to_string();
-                    AuthorityRow::insert(connection, &NewAuthority { role: Role::Cac, name: &name, authority })?;
+                    AuthorityRow::insert(
+                        connection,
+                        &NewAuthority { role: Role::Cac, name: &name, authority },
+                    )?;
                 }
             }
             // A Common Access Card's PUK is for nobody.

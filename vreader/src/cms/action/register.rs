@@ -9,16 +9,18 @@ use crate::{
 
 impl Cms {
     /// Takes a card into stock. Its card management key is tried, so that a wrong one is found now.
-    pub fn register<'a>(
+    pub fn register(
         &mut self,
-        line: &'a mut Line<'a>,
+        line: &mut Line<'_>,
         management_key: &SymmetricKey,
         puk: Option<&Reference>,
     ) -> Result<CardRow, CmsError> {
         self.audited("register", None, |cms| {
             let mut client = cms.client(line)?;
             let identity = client.identity()?;
-            if let Some(known) = cms.database.read(|connection| CardRow::by_identity(connection, &identity))? {
+            if let Some(known) =
+                cms.database.read(|connection| CardRow::by_identity(connection, &identity))?
+            {
                 let text = format!("the card {identity} is registered already: it is {}", known.name());
                 return Err(CmsError::Unsupported(text));
             }

@@ -25,7 +25,7 @@ const RETIRED: u8 = 20;
 impl Cms {
     pub(super) fn plan_renewal(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         request: &RequestRow,
         options: &UpdateOptions,
@@ -72,7 +72,7 @@ impl Cms {
     /// The old key goes among the retired ones, and a new one, which is kept here too, takes its place.
     fn plan_encryption(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         old: &CredentialRow,
         options: &UpdateOptions,

@@ -25,9 +25,7 @@ impl Cms {
             if request.state == RequestState::Pending {
                 return Err(CmsError::NotApproved(request.name()));
             }
-            if let Some(other) =
-                cms.database.read(|connection| CardRow::replacement_of(connection, old))?
-            {
+            if let Some(other) = cms.database.read(|connection| CardRow::replacement_of(connection, old))? {
                 let text = format!("{} is to replace {} already", other.name(), replaced.name());
                 return Err(CmsError::Unsupported(text));
             }
@@ -43,11 +41,7 @@ impl Cms {
     }
 
     /// What issuing a replacement does to the card that it replaces.
-    pub(super) fn take_effect_of_replacement(
-        &self,
-        card: &CardRow,
-        plan: &mut Plan,
-    ) -> Result<(), CmsError> {
+    pub(super) fn take_effect_of_replacement(&self, card: &CardRow, plan: &mut Plan) -> Result<(), CmsError> {
         let Some(old) = card.replaces else { return Ok(()) };
         let (request, credentials) = self.database.read(|connection| {
             Ok((RequestRow::open_of(connection, old)?, CredentialRow::of_card(connection, old)?))

@@ -8,13 +8,13 @@
 
 use card_sim::crypto::Crypto;
 
+use crate::card_client::{ClientError, Reference};
 use crate::cms::{
     Cms, CmsError,
     database::{AuditEntry, CardRow, CredentialRow, RequestRow, Suspension},
     session::{Effect, Plan, Step},
     state::{CredentialEvent, CredentialState, DeviceEvent, Reason, RequestEvent, RequestKind},
 };
-use crate::card_client::{ClientError, Reference};
 
 impl Cms {
     pub(super) fn plan_unlock(&mut self, card: &CardRow) -> Result<Plan, CmsError> {

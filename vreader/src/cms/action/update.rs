@@ -46,9 +46,9 @@ pub struct Updated {
 
 impl Cms {
     /// Does what is open for the card on a line: the request that is approved, or the rest of a session that was interrupted.
-    pub fn update<'a>(
+    pub fn update(
         &mut self,
-        line: &'a mut Line<'a>,
+        line: &mut Line<'_>,
         access: &Access,
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
@@ -70,7 +70,7 @@ impl Cms {
     /// Plans a request and runs it.
     pub(in crate::cms) fn execute(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         request: &RequestRow,
         access: &Access,
@@ -94,7 +94,7 @@ impl Cms {
 
     fn plan(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         request: &RequestRow,
         options: &UpdateOptions,

@@ -125,11 +125,7 @@ impl AuthorityRow {
 }
 
 /// Keeps a private key for its holder.
-pub(in crate::cms) fn keep(
-    connection: &Connection,
-    holder: i64,
-    key: &PrivateKey,
-) -> rusqlite::Result<i64> {
+pub(in crate::cms) fn keep(connection: &Connection, holder: i64, key: &PrivateKey) -> rusqlite::Result<i64> {
     connection.execute(
         "INSERT INTO escrow (holder, algorithm, private_key) VALUES (?1, ?2, ?3)",
         params![holder, key.algorithm().id(), key.material()],

@@ -140,8 +140,8 @@ impl Database {
         }
         let database = Self::connect(path, patience)?;
         let number = |name| database.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let [application, version] =
-            ["application_id", "user_version"].map(|name| number(name).map_err(|error| database.error(error)));
+        let [application, version] = ["application_id", "user_version"]
+            .map(|name| number(name).map_err(|error| database.error(error)));
         match (application?, version?) {
             (APPLICATION, VERSION) => Ok(database),
             (APPLICATION, found) if found > VERSION => {
@@ -173,9 +173,8 @@ impl Database {
 
     /// Reads every page, and every row against the tables' rules.
     pub fn check(&self) -> Result<(), DatabaseError> {
-        let answer: String = self.read(|connection| {
-            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        })?;
+        let answer: String =
+            self.read(|connection| connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)))?;
         if answer == "ok" {
             Ok(())
         } else {
@@ -238,9 +237,7 @@ fn translate(error: rusqlite::Error, path: &Path, waited: Duration) -> DatabaseE
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatabaseError::Locked { path, waited },
-        Some(ErrorCode::DatabaseCorrupt) => {
-            DatabaseError::Corrupt { path, detail: error.to_string() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => DatabaseError::Corrupt { path, detail: error.to_string() },
         Some(ErrorCode::NotADatabase) => DatabaseError::Foreign(path),
         _ => DatabaseError::Sqlite(error),
     }

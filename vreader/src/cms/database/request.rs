@@ -45,9 +45,8 @@ pub(in crate::cms) struct NewRequest<'a> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
-    let time = |seconds: i64| {
-        u64::try_from(seconds).map(Time::from_seconds).map_err(|_| broken("request.created"))
-    };
+    let time =
+        |seconds: i64| u64::try_from(seconds).map(Time::from_seconds).map_err(|_| broken("request.created"));
     let expires: Option<i64> = row.get("expires")?;
     Ok(RequestRow {
         id: row.get("id")?,

@@ -88,7 +88,8 @@ impl SessionRow {
     /// It is begun, for the first time or again.
     pub(in crate::cms) fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.attempts = self.attempts.saturating_add(1);
-        connection.execute("UPDATE session SET attempts = ?2 WHERE id = ?1", params![self.id, self.attempts])?;
+        connection
+            .execute("UPDATE session SET attempts = ?2 WHERE id = ?1", params![self.id, self.attempts])?;
         Ok(())
     }
 

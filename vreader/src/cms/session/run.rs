@@ -47,7 +47,8 @@ impl Cms {
             card.save(connection)?;
             let mut steps = plan.steps;
             for planned in plan.keys {
-                let holder = card.holder.ok_or_else(|| CmsError::NotFound(format!("holder of {}", card.name())))?;
+                let holder =
+                    card.holder.ok_or_else(|| CmsError::NotFound(format!("holder of {}", card.name())))?;
                 let escrow = keep(connection, holder, &planned.key)?;
                 let credential = CredentialRow::insert(
                     connection,
@@ -85,7 +86,7 @@ impl Cms {
     /// Runs a session from its first step to its end.
     pub(in crate::cms) fn run(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         session: &mut SessionRow,
         access: &Access,
     ) -> Result<(), CmsError> {
@@ -103,7 +104,7 @@ impl Cms {
 
     fn step(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         session: &SessionRow,
         number: usize,
@@ -144,7 +145,7 @@ impl Cms {
     /// A key that the card makes, and its certificate.
     fn generate(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         card: &CardRow,
         session: &SessionRow,
         number: usize,
@@ -203,7 +204,7 @@ impl Cms {
     /// A key from escrow, and its certificate.
     fn import(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         slot: KeyReference,
         escrow: i64,
         credential: i64,
@@ -221,7 +222,7 @@ impl Cms {
     }
 
     /// A PIN that nobody knows, and no try left.
-    fn block(&mut self, client: &mut CardClient<'_>, card: &CardRow) -> Result<(), CmsError> {
+    fn block(&mut self, client: &mut CardClient<'_, '_>, card: &CardRow) -> Result<(), CmsError> {
         let unknown = self.random_digits();
         set_pin(client, card, &temporary_pin(&unknown))?;
         let wrong: String = unknown.chars().map(|digit| if digit == '0' { '1' } else { '0' }).collect();
@@ -244,7 +245,7 @@ impl Cms {
     /// That the card has the keys of the session's certificates. Without the PIN, those that need none.
     fn prove(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         session: &SessionRow,
         access: &Access,
     ) -> Result<(), CmsError> {
@@ -258,7 +259,8 @@ impl Cms {
                 _ => continue,
             };
             let Some(id) = id else { continue };
-            let Some(credential) = self.database.read(|connection| CredentialRow::find(connection, id))? else {
+            let Some(credential) = self.database.read(|connection| CredentialRow::find(connection, id))?
+            else {
                 continue;
             };
             if self.proves(client, reference(slot)?, &credential.certificate, pin)? == Some(false) {
@@ -272,7 +274,7 @@ impl Cms {
     /// Whether the card has the key of a certificate. The PIN is verified when the key asks for it.
     pub(in crate::cms) fn proves(
         &mut self,
-        client: &mut CardClient<'_>,
+        client: &mut CardClient<'_, '_>,
         slot: KeyReference,
         certificate: &[u8],
         pin: Option<&Reference>,
@@ -327,9 +329,21 @@ impl Cms {
             let detail = if session.operator == operator && session.attempts == 1 {
                 String::new()
             } else {
-                format!("run {} times; begun by {} on {}", session.attempts, session.operator, session.started)
+                format!(
+                    "run {} times; begun by {} on {}",
+                    session.attempts, session.operator, session.started
+                )
             };
-            audit(connection, now, &operator, card.id, session.request, &session.action, Outcome::Done, &detail)
+            audit(
+                connection,
+                now,
+                &operator,
+                card.id,
+                session.request,
+                &session.action,
+                Outcome::Done,
+                &detail,
+            )
         })?;
         self.timing.database += started.elapsed();
         Ok(())
@@ -337,7 +351,7 @@ impl Cms {
 }
 
 /// The certificate's container is empty before its key is replaced.
-fn empty(client: &mut CardClient<'_>, slot: KeyReference) -> Result<(), CmsError> {
+fn empty(client: &mut CardClient<'_, '_>, slot: KeyReference) -> Result<(), CmsError> {
     let Some(tag) = certificate_tag(slot) else { return Ok(()) };
     if client.read(tag)?.is_some() {
         client.put(tag, &[])?;
@@ -347,7 +361,7 @@ fn empty(client: &mut CardClient<'_>, slot: KeyReference) -> Result<(), CmsError
 
 /// Puts a certificate where it belongs, unless it is there.
 fn put_certificate(
-    client: &mut CardClient<'_>,
+    client: &mut CardClient<'_, '_>,
     slot: KeyReference,
     certificate: &[u8],
 ) -> Result<(), CmsError> {
@@ -361,7 +375,7 @@ fn put_certificate(
 
 /// A new PIN, by the PUK where it is known and the card takes it, else by the administrator.
 pub(in crate::cms) fn set_pin(
-    client: &mut CardClient<'_>,
+    client: &mut CardClient<'_, '_>,
     card: &CardRow,
     pin: &Reference,
 ) -> Result<(), CmsError> {
@@ -372,7 +386,7 @@ pub(in crate::cms) fn set_pin(
 }
 
 /// The PUK becomes the new one, whether it is the old one still or the new one already.
-fn set_puk(client: &mut CardClient<'_>, card: &CardRow, attempts: u32) -> Result<(), CmsError> {
+fn set_puk(client: &mut CardClient<'_, '_>, card: &CardRow, attempts: u32) -> Result<(), CmsError> {
     let (Some(old), Some(new)) = (&card.puk, &card.next_puk) else { return Ok(()) };
     let order = if attempts % 2 == 1 { [old, new] } else { [new, old] };
     match client.change_puk(order[0], new) {
@@ -404,11 +418,8 @@ fn apply(connection: &Connection, card: &mut CardRow, effect: &Effect, now: Time
         }
         Effect::Activated => {
             if let Some(hidden) = card.hidden.take() {
-                let effect = Effect::Credential {
-                    id: hidden,
-                    event: CredentialEvent::Revoke,
-                    reason: Reason::Renew,
-                };
+                let effect =
+                    Effect::Credential { id: hidden, event: CredentialEvent::Revoke, reason: Reason::Renew };
                 apply(connection, card, &effect, now)?;
             }
             Ok(())
