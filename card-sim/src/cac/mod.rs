@@ -97,6 +97,7 @@ pub(crate) fn takes_class(command: &apdu::Command<'_>) -> bool {
 }
 
 /// Whether the PIV Authentication certificate and key are on the card and not activated: clients see three certificates then.
+/// PUT DATA of a certificate activates them.
 pub(crate) fn piv_authentication_is_hidden(store: &impl Store) -> Result<bool, StoreError> {
     let mut state = Vec::<u8, 1>::new();
     store.read(Record::PivAuthenticationHidden, &mut state)
