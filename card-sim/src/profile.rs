@@ -68,6 +68,9 @@ pub struct Choices {
     pub reference_format: ReferenceFormat,
     /// What may be done through the antenna.
     pub antenna: Antenna,
+    /// The card manager may give the PIN a new value without the PUK: RESET RETRY COUNTER with P1 `02`. It is in no standard for PIV;
+    /// cards whose holders are helped by a challenge and its response have it.
+    pub administrator_unblock: bool,
 }
 
 /// The application property template.
@@ -124,7 +127,8 @@ pub enum MalformedReference {
     SpendsTry,
 }
 
-/// Strict SP 800-73-5; where it leaves a choice, as the genuine NIST test cards (SD33, ID-One PIV on Cosmo V8.1).
+/// Strict SP 800-73-5; where it leaves a choice, as the genuine NIST test cards (SD33, ID-One PIV on Cosmo V8.1). Beyond it, what
+/// card management systems need.
 pub static PIV: Profile = Profile {
     name: "piv",
     description: "PIV card after SP 800-73-5, with the habits of the NIST test cards",
@@ -140,7 +144,7 @@ pub static PIV: Profile = Profile {
     algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
-    choices: NIST_CHOICES,
+    choices: Choices { administrator_unblock: true, ..NIST_CHOICES },
     yubico: None,
     #[cfg(feature = "cac")]
     cac: None,
@@ -179,6 +183,7 @@ const NIST_CHOICES: Choices = Choices {
     reselection: Reselection::Keeps,
     reference_format: ReferenceFormat::Digits,
     antenna: Antenna::Restricted,
+    administrator_unblock: false,
 };
 
 /// Every profile.

@@ -186,8 +186,9 @@ pub mod rules {
         // CHANGE REFERENCE DATA, RESET RETRY COUNTER.
         CHANGE_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.2", "P1 is 00";
         CHANGE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.2", "the data field is the old and the new reference data, 8 bytes each and well formed";
-        RESET_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.3", "P1 is 00";
+        RESET_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.3", "P1 is 00, or 02 for the card manager of a card that has it";
         RESET_FORM = Status::IncorrectData, Sp80073Part2, "3.2.3", "the data field is the PUK and a well-formed new PIN, 8 bytes each";
+        RESET_BY_ADMINISTRATOR_FORM = Status::IncorrectData, Iso7816Part4, "RESET RETRY COUNTER", "with P1 02, the data field is a well-formed new PIN of 8 bytes";
         // GENERAL AUTHENTICATE.
         ALGORITHM_KEY = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "P1 is the algorithm of the key that P2 names";
         EMPTY_SLOT = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "the key that P2 names is on the card";

@@ -108,6 +108,9 @@ fn cases() -> Vec<Case> {
             let new = with_tries(&with_value(old, Reference::PivPin), Reference::Puk, 3);
             vec![old.clone(), spent(old, Reference::Puk), new]
         }),
+        issuer("RESET RETRY COUNTER by the card manager", vec![reset_by_administrator()], |old, _| {
+            vec![old.clone(), with_value(old, Reference::PivPin)]
+        }),
         issuer("PUT DATA, small", put_data(&small()), |old, _| with_object(old, small())),
         issuer("PUT DATA, large", put_data(&large()), |old, _| with_object(old, large())),
         issuer("PUT DATA, emptied", put_data(&emptied()), |old, _| with_object(old, emptied())),
@@ -126,6 +129,11 @@ fn new_key(old: &Contents, run: &Contents) -> Vec<Contents> {
     let new = run[&key.number()].clone();
     assert_ne!(old[&key.number()], new);
     vec![old.clone(), with(old, key, new)]
+}
+
+/// A new PIN without the PUK.
+fn reset_by_administrator() -> Vec<u8> {
+    [&[0x00, 0x2C, 0x02, 0x80, 0x08][..], NEW].concat()
 }
 
 /// GENERATE for 9A on P-256.

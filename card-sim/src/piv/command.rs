@@ -32,6 +32,8 @@ pub(crate) enum Command<'a> {
     ChangeReferenceData(ChangeReferenceData<'a>),
     /// The data field: PUK and new PIN.
     ResetRetryCounter(&'a [u8]),
+    /// The same without the PUK; the data field: new PIN.
+    ResetByAdministrator(&'a [u8]),
     GeneralAuthenticate(GeneralAuthenticate<'a>),
     /// The data field: `5C` and `53`, or a whole `7E` or `7F61`.
     PutData(&'a [u8]),
@@ -72,10 +74,9 @@ pub(crate) struct GenerateAsymmetricKeyPair<'a> {
     pub(crate) template: &'a [u8],
 }
 
-impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
-    type Error = Refusal;
-
-    fn try_from(command: &apdu::Command<'a>) -> Result<Self, Refusal> {
+impl<'a> Command<'a> {
+    /// The command, on a card of this stock.
+    pub(crate) fn parse(command: &apdu::Command<'a>, profile: &Profile) -> Result<Self, Refusal> {
         let apdu::Command { instruction, p1, p2, data, .. } = *command;
         Ok(match instruction {
             instruction::GET_DATA if (p1, p2) == (0x3F, 0xFF) => Self::GetData(data),
@@ -90,9 +91,13 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
                 Self::ChangeReferenceData(ChangeReferenceData { key_reference: p2, data })
             }
             instruction::CHANGE_REFERENCE_DATA => return Err(rules::CHANGE_P1.refuse()),
-            instruction::RESET_RETRY_COUNTER if (p1, p2) == (0x00, 0x80) => Self::ResetRetryCounter(data),
-            instruction::RESET_RETRY_COUNTER if p1 == 0x00 => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
-            instruction::RESET_RETRY_COUNTER => return Err(rules::RESET_P1.refuse()),
+            instruction::RESET_RETRY_COUNTER => match (p1, p2) {
+                (0x00, 0x80) => Self::ResetRetryCounter(data),
+                (0x02, 0x80) if profile.choices.administrator_unblock => Self::ResetByAdministrator(data),
+                (0x02, _) if !profile.choices.administrator_unblock => return Err(rules::RESET_P1.refuse()),
+                (0x00 | 0x02, _) => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
+                _ => return Err(rules::RESET_P1.refuse()),
+            },
             instruction::GENERAL_AUTHENTICATE => Self::GeneralAuthenticate(GeneralAuthenticate {
                 algorithm: p1,
                 key_reference: p2,
@@ -110,12 +115,16 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
             _ => return Err(rules::INSTRUCTION.refuse()),
         })
     }
-}
 
-impl Command<'_> {
     /// Whether the command is for the contacts only (SP 800-73-5 part 2, table 2).
     pub(crate) fn needs_contact(&self) -> bool {
-        matches!(self, Self::ResetRetryCounter(_) | Self::PutData(_) | Self::GenerateAsymmetricKeyPair(_))
+        matches!(
+            self,
+            Self::ResetRetryCounter(_)
+                | Self::ResetByAdministrator(_)
+                | Self::PutData(_)
+                | Self::GenerateAsymmetricKeyPair(_)
+        )
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn run<P: Platform>(
     {
         return yubico::run(context, dialect, &command);
     }
-    let command = &Command::try_from(command)?;
+    let command = &Command::parse(command, context.profile)?;
     if context.security.interface() == Interface::Contactless && command.needs_contact() {
         return Err(rules::CONTACT_ONLY.refuse());
     }
@@ -77,6 +77,7 @@ pub(crate) fn run<P: Platform>(
         Command::Verify(verify) => verify::verify(context, verify),
         Command::ChangeReferenceData(change) => change_reference_data::change(context, change),
         Command::ResetRetryCounter(data) => reset_retry_counter::reset(context, data),
+        Command::ResetByAdministrator(data) => reset_retry_counter::reset_by_administrator(context, data),
         Command::GeneralAuthenticate(authenticate) => general_authenticate::run(context, authenticate),
         Command::PutData(data) => put_data::put_data(context, data),
         Command::GenerateAsymmetricKeyPair(generate) => {

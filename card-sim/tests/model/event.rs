@@ -51,6 +51,8 @@ enum What {
     Verify(u8, Value),
     Change(u8, Value, Value),
     Unblock(Value, Value),
+    /// RESET RETRY COUNTER by the card manager.
+    NewPin(Value),
     Read(Vec<u8>),
     Write(Vec<u8>, usize),
     Use {
@@ -162,6 +164,7 @@ fn what() -> impl Strategy<Value = What> {
         10 => (reference(), value()).prop_map(|(reference, value)| What::Verify(reference, value)),
         3 => (reference(), value(), value()).prop_map(|(reference, old, new)| What::Change(reference, old, new)),
         3 => (value(), value()).prop_map(|(puk, new)| What::Unblock(puk, new)),
+        3 => value().prop_map(What::NewPin),
         8 => tag().prop_map(What::Read),
         5 => (tag(), 0..700_usize).prop_map(|(tag, length)| What::Write(tag, length)),
         7 => (
@@ -238,6 +241,7 @@ impl What {
             Self::Unblock(puk, new) => {
                 ([0x00, 0x2C, 0x00, 0x80], [puk.bytes(PUK, model), new.bytes(PIV_PIN, model)].concat())
             }
+            Self::NewPin(new) => ([0x00, 0x2C, 0x02, 0x80], new.bytes(PIV_PIN, model)),
             Self::Read(tag) => ([0x00, 0xCB, 0x3F, 0xFF], tlv(0x5C, tag)),
             Self::Write(tag, length) => ([0x00, 0xDB, 0x3F, 0xFF], object(tag, *length)),
             Self::Use { reference, algorithm, tag, length } => {
