@@ -71,6 +71,9 @@ pub struct Choices {
     /// The card manager may give the PIN a new value without the PUK: RESET RETRY COUNTER with P1 `02`. It is in no standard for PIV;
     /// cards whose holders are helped by a challenge and its response have it.
     pub administrator_unblock: bool,
+    /// The card manager may import keys for key management, by Yubico's IMPORT ASYMMETRIC KEY (feature `key-import`). YubiKeys
+    /// have the command for all keys, whatever this says.
+    pub key_import: bool,
 }
 
 /// The application property template.
@@ -144,7 +147,7 @@ pub static PIV: Profile = Profile {
     algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
-    choices: Choices { administrator_unblock: true, ..NIST_CHOICES },
+    choices: Choices { administrator_unblock: true, key_import: true, ..NIST_CHOICES },
     yubico: None,
     #[cfg(feature = "cac")]
     cac: None,
@@ -184,6 +187,7 @@ const NIST_CHOICES: Choices = Choices {
     reference_format: ReferenceFormat::Digits,
     antenna: Antenna::Restricted,
     administrator_unblock: false,
+    key_import: false,
 };
 
 /// Every profile.
@@ -262,6 +266,11 @@ impl Profile {
     /// Yubico's dialect, if the card has it and this build knows it: without the feature, nothing of what asks for it is left.
     pub(crate) fn dialect(&self) -> Option<&'static Yubico> {
         if cfg!(feature = "yubico") { self.yubico } else { None }
+    }
+
+    /// Whether a card of this stock has IMPORT ASYMMETRIC KEY.
+    pub(crate) fn takes_keys(&self) -> bool {
+        self.dialect().is_some() || (cfg!(feature = "key-import") && self.choices.key_import)
     }
 
     /// Whether a card of this stock lets its holder choose this well-formed PIN or PUK.

@@ -111,6 +111,12 @@ fn cases() -> Vec<Case> {
         issuer("RESET RETRY COUNTER by the card manager", vec![reset_by_administrator()], |old, _| {
             vec![old.clone(), with_value(old, Reference::PivPin)]
         }),
+        issuer("IMPORT ASYMMETRIC KEY for key management", vec![imports::p256(0x9D)], |old, run| {
+            let key = Record::Key(KeyReference::KeyManagement);
+            assert_ne!(old.get(&key.number()), run.get(&key.number()));
+            // P-256, imported, no policies.
+            vec![old.clone(), with(old, key, [&[0x11, 0x02][..], &imports::SCALAR].concat())]
+        }),
         issuer("PUT DATA, small", put_data(&small()), |old, _| with_object(old, small())),
         issuer("PUT DATA, large", put_data(&large()), |old, _| with_object(old, large())),
         issuer("PUT DATA, emptied", put_data(&emptied()), |old, _| with_object(old, emptied())),

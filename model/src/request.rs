@@ -57,6 +57,11 @@ pub(crate) enum Request {
         reference: u8,
         algorithm: u8,
     },
+    /// Yubico's IMPORT ASYMMETRIC KEY, as other cards have it.
+    Import {
+        reference: u8,
+        algorithm: u8,
+    },
     /// Not well formed, or unknown.
     Other,
 }
@@ -108,6 +113,7 @@ impl Request {
             0x87 => authenticate(p1, p2, data),
             0xDB if (p1, p2) == (0x3F, 0xFF) => write(data).unwrap_or(Self::Other),
             0x47 if p1 == 0x00 && access::generated(p2) => generate(p2, data).unwrap_or(Self::Other),
+            0xFE if access::imported(p2) => Self::Import { reference: p2, algorithm: p1 },
             _ => Self::Other,
         }
     }

@@ -57,11 +57,13 @@ impl Model {
             Request::Administrator { algorithm, step } if *algorithm == administrator::ALGORITHM => {
                 self.prove_administrator(step, next)
             }
-            Request::Write { .. } | Request::Generate { .. } if !self.volatile.administrator => {
+            Request::Write { .. } | Request::Generate { .. } | Request::Import { .. }
+                if !self.volatile.administrator =>
+            {
                 only(NOT_SATISFIED)
             }
             Request::Write { tag, .. } if access::reading(*tag).is_some() => Anything,
-            Request::Select { .. } | Request::Generate { .. } => Anything,
+            Request::Select { .. } | Request::Generate { .. } | Request::Import { .. } => Anything,
             _ => Refusal,
         }
     }
@@ -86,7 +88,7 @@ impl Model {
                     self.volatile.verified.remove(&GLOBAL_PIN);
                 }
             }
-            Request::Generate { reference, algorithm } => {
+            Request::Generate { reference, algorithm } | Request::Import { reference, algorithm } => {
                 self.persistent.keys.insert(reference, algorithm);
             }
             Request::Administrator { step: step @ (Step::AskChallenge | Step::AskWitness), .. } => {

@@ -63,6 +63,7 @@ const CHOICES: Choices = Choices {
     reference_format: ReferenceFormat::Digits,
     antenna: Antenna::Restricted,
     administrator_unblock: true,
+    key_import: true,
 };
 
 /// What a reader makes up for a card without historical bytes of its own at the antenna.

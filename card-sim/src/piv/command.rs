@@ -19,7 +19,7 @@ pub(crate) mod instruction {
     pub(crate) const GENERAL_AUTHENTICATE: u8 = 0x87;
     pub(crate) const GET_DATA: u8 = 0xCB;
     pub(crate) const PUT_DATA: u8 = 0xDB;
-    /// Yubico's.
+    /// Yubico's, and here also of other cards.
     pub(crate) const IMPORT_ASYMMETRIC_KEY: u8 = 0xFE;
 }
 
@@ -38,6 +38,9 @@ pub(crate) enum Command<'a> {
     /// The data field: `5C` and `53`, or a whole `7E` or `7F61`.
     PutData(&'a [u8]),
     GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair<'a>),
+    /// Beyond the standard.
+    #[cfg(feature = "key-import")]
+    ImportAsymmetricKey(ImportAsymmetricKey<'a>),
 }
 
 /// VERIFY in its three forms.
@@ -72,6 +75,16 @@ pub(crate) struct GenerateAsymmetricKeyPair<'a> {
     pub(crate) key_reference: u8,
     /// The data field: a control reference template `AC`.
     pub(crate) template: &'a [u8],
+}
+
+#[cfg(feature = "key-import")]
+#[derive(Clone, Copy)]
+pub(crate) struct ImportAsymmetricKey<'a> {
+    /// Algorithm identifier, P1.
+    pub(crate) algorithm: u8,
+    pub(crate) reference: KeyReference,
+    /// The data field: the key's parts, and on a YubiKey its policies.
+    pub(crate) data: &'a [u8],
 }
 
 impl<'a> Command<'a> {
@@ -112,19 +125,31 @@ impl<'a> Command<'a> {
                 })
             }
             instruction::GENERATE_ASYMMETRIC_KEY_PAIR => return Err(rules::GENERATE_P1P2.refuse()),
+            #[cfg(feature = "key-import")]
+            instruction::IMPORT_ASYMMETRIC_KEY if profile.choices.key_import => {
+                let reference =
+                    KeyReference::from_byte(p2).filter(|reference| reference.is_for_key_management());
+                let reference = reference.ok_or(rules::IMPORT_REFERENCE.refuse())?;
+                Self::ImportAsymmetricKey(ImportAsymmetricKey { algorithm: p1, reference, data })
+            }
             _ => return Err(rules::INSTRUCTION.refuse()),
         })
     }
 
     /// Whether the command is for the contacts only (SP 800-73-5 part 2, table 2).
     pub(crate) fn needs_contact(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::GetData(_)
+            | Self::Verify(_)
+            | Self::ChangeReferenceData(_)
+            | Self::GeneralAuthenticate(_) => false,
             Self::ResetRetryCounter(_)
-                | Self::ResetByAdministrator(_)
-                | Self::PutData(_)
-                | Self::GenerateAsymmetricKeyPair(_)
-        )
+            | Self::ResetByAdministrator(_)
+            | Self::PutData(_)
+            | Self::GenerateAsymmetricKeyPair(_) => true,
+            #[cfg(feature = "key-import")]
+            Self::ImportAsymmetricKey(_) => true,
+        }
     }
 }
 
@@ -134,7 +159,7 @@ pub(crate) fn may_be_chained(command: &apdu::Command<'_>, profile: &Profile) -> 
         instruction::GENERAL_AUTHENTICATE
         | instruction::PUT_DATA
         | instruction::GENERATE_ASYMMETRIC_KEY_PAIR => true,
-        instruction::IMPORT_ASYMMETRIC_KEY => profile.yubico.is_some(),
+        instruction::IMPORT_ASYMMETRIC_KEY => profile.takes_keys(),
         instruction::VERIFY => Reference::from_byte(command.p2).is_some_and(Reference::is_finger),
         _ => false,
     }

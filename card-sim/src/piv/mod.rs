@@ -8,6 +8,8 @@ mod command;
 mod general_authenticate;
 mod generate_asymmetric_key_pair;
 mod get_data;
+#[cfg(feature = "key-import")]
+mod import_asymmetric_key;
 mod put_data;
 mod reset_retry_counter;
 mod select;
@@ -83,5 +85,7 @@ pub(crate) fn run<P: Platform>(
         Command::GenerateAsymmetricKeyPair(generate) => {
             generate_asymmetric_key_pair::generate(context, generate)
         }
+        #[cfg(feature = "key-import")]
+        Command::ImportAsymmetricKey(import) => import_asymmetric_key::import(context, import),
     }
 }

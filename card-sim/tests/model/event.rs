@@ -62,6 +62,8 @@ enum What {
         length: usize,
     },
     Generate(u8, u8),
+    /// A scalar of so many bytes.
+    Import(u8, u8, usize),
     /// GENERAL AUTHENTICATE with the card management key and this template.
     Administrator(Vec<u8>),
     /// The proof that the last challenge or witness asks for, or one with a wrong bit.
@@ -175,6 +177,12 @@ fn what() -> impl Strategy<Value = What> {
         )
             .prop_map(|(reference, algorithm, tag, length)| What::Use { reference, algorithm, tag, length }),
         2 => (key(), prop::sample::select(vec![0x11, 0x14, 0x0A])).prop_map(|(key, algorithm)| What::Generate(key, algorithm)),
+        2 => (
+            prop_oneof![3 => Just(0x9D), 3 => 0x80..0x98_u8, 1 => key()],
+            prop::sample::select(vec![0x11, 0x11, 0x14]),
+            prop_oneof![4 => Just(32_usize), 1 => Just(48)],
+        )
+            .prop_map(|(key, algorithm, length)| What::Import(key, algorithm, length)),
         6 => prop::sample::select(ask).prop_map(What::Administrator),
         6 => (any::<bool>(), prop_oneof![5 => Just(true), 1 => Just(false)])
             .prop_map(|(mutual, right)| What::Prove { mutual, right }),
@@ -250,6 +258,9 @@ impl What {
             }
             Self::Generate(reference, algorithm) => {
                 ([0x00, 0x47, 0x00, *reference], tlv(0xAC, &tlv(0x80, &[*algorithm])))
+            }
+            Self::Import(reference, algorithm, length) => {
+                ([0x00, 0xFE, *algorithm, *reference], tlv(0x06, &vec![0x5A; *length]))
             }
             Self::Administrator(template) => {
                 let block = if template.len() > 2 { vec![0x33; 16] } else { vec![] };
