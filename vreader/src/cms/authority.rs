@@ -86,6 +86,47 @@ impl Cms {
         Ok((row, authority))
     }
 
+    /// An authority by its name or a part of it.
+    pub fn authority(&self, wanted: &str) -> Result<AuthorityRow, CmsError> {
+        let mut found = self.authorities()?.into_iter().filter(|row| row.name.contains(wanted));
+        match (found.next(), found.next()) {
+            (Some(row), None) => Ok(row),
+            (None, _) => Err(CmsError::NotFound(format!("authority '{wanted}'"))),
+            (Some(_), Some(_)) => Err(CmsError::NotFound(format!(
+                "single authority '{wanted}'; several have it in their names"
+            ))),
+        }
+    }
+
+    /// An authority signs nothing any more.
+    pub fn revoke_authority(&mut self, wanted: &str) -> Result<AuthorityRow, CmsError> {
+        let action = "revoke authority";
+        self.audited(action, None, |cms| {
+            let mut row = cms.authority(wanted)?;
+            let entry = cms.done(action, None, None, &row.name);
+            row.revoked.get_or_insert(super::database::seconds(cms.now()));
+            cms.database.write(|connection| {
+                row.save(connection)?;
+                Ok::<_, CmsError>(entry.insert(connection)?)
+            })?;
+            Ok(row)
+        })
+    }
+
+    /// The private key of an authority is here no more.
+    pub fn forget_authority_key(&mut self, wanted: &str) -> Result<AuthorityRow, CmsError> {
+        let action = "forget key of authority";
+        self.audited(action, None, |cms| {
+            let row = cms.authority(wanted)?;
+            let entry = cms.done(action, None, None, &row.name);
+            cms.database.write(|connection| {
+                AuthorityRow::forget_key(connection, row.id)?;
+                Ok::<_, CmsError>(entry.insert(connection)?)
+            })?;
+            Ok(row)
+        })
+    }
+
     /// Makes a certificate for a key of a card.
     pub(super) fn sign(
         &mut self,

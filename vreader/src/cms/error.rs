@@ -167,7 +167,7 @@ pub enum CmsError {
         slot: u8,
     },
     /// The PIN has to be given.
-    #[error("this needs the PIN of the card; give it with --pin")]
+    #[error("this needs a PIN: give the card's, or the one that its holder chooses, with --pin or --new-pin")]
     PinNeeded,
     /// A new PIN has to be chosen.
     #[error(

@@ -30,13 +30,17 @@ use std::{
     time::Duration,
 };
 
-use card_sim::key::AsymmetricAlgorithm;
+use card_sim::key::{AsymmetricAlgorithm, KeyReference};
 use x509_cert::Certificate;
 
-pub use self::{action::*, error::CmsError, request::PendingUpdate, session::Access};
-use self::{
-    database::{AuthorityRow, CardRow, Database, HolderRow, NewAuthority, Role, SessionRow},
-    state::DeviceState,
+use self::database::{
+    AuthorityRow, CardRow, CredentialRow, Database, HolderRow, NewAuthority, Role, SessionRow, placed,
+};
+pub use self::{
+    action::*,
+    error::CmsError,
+    request::{PendingUpdate, RENEWAL_WINDOW, UNLOCK_VALIDITY, Wish},
+    session::Access,
 };
 use crate::{
     card_client::{CardClient, Line},
@@ -187,6 +191,12 @@ impl Cms {
         }
     }
 
+    /// The name of the holder with this number.
+    pub fn holder_name(&self, id: i64) -> Result<String, CmsError> {
+        let holder = self.database.read(|connection| HolderRow::find(connection, id))?;
+        holder.map(|holder| holder.name).ok_or_else(|| CmsError::NotFound(format!("holder {id}")))
+    }
+
     fn holder_of(&self, card: &CardRow) -> Result<HolderRow, CmsError> {
         let missing = || CmsError::NotFound(format!("holder of {}", card.name()));
         let id = card.holder.ok_or_else(missing)?;
@@ -204,6 +214,22 @@ impl Cms {
     pub fn card(&self, id: i64) -> Result<CardRow, CmsError> {
         let card = self.database.read(|connection| CardRow::find(connection, id))?;
         card.ok_or_else(|| CmsError::NotFound(format!("card {id}")))
+    }
+
+    /// What is on a card, and what was issued for it.
+    pub fn credentials(&self, card: i64) -> Result<Vec<Placed>, CmsError> {
+        let (placed, all) = self
+            .database
+            .read(|connection| Ok((placed(connection, card)?, CredentialRow::of_card(connection, card)?)))?;
+        let on_card: Vec<_> =
+            placed.into_iter().map(|(slot, credential)| Placed { slot: Some(slot), credential }).collect();
+        let known = |id| on_card.iter().any(|placed| placed.credential.id == id);
+        let others: Vec<_> = all
+            .into_iter()
+            .filter(|credential| !known(credential.id))
+            .map(|credential| Placed { slot: None, credential })
+            .collect();
+        Ok(on_card.into_iter().chain(others).collect())
     }
 
     /// Speaks to the card on a line: under secure messaging where the card has it.
@@ -298,5 +324,10 @@ impl Cms {
     }
 }
 
-/// The state of a card in the database, for reports.
-pub type State = DeviceState;
+/// A credential, and where its key is.
+pub struct Placed {
+    /// The key reference on the card; nothing if it is not there any more, or in no place of PIV.
+    pub slot: Option<KeyReference>,
+    /// The credential.
+    pub credential: CredentialRow,
+}

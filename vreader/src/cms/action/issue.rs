@@ -62,19 +62,9 @@ impl Cms {
         access: &Access,
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
-        self.with_card(line, "issue", access, |cms, client, card, resumed| {
-            cms.check_meant(&card, options)?;
-            if let Some(action) = resumed {
-                let protected = client.is_protected();
-                return Ok(Updated { card: card.id, action, resumed: true, protected, temporary_pin: None });
-            }
-            let has_pin = access.pin.is_some() || access.new_pin.is_some();
-            if !has_pin && !options.issue.produce {
-                return Err(CmsError::PinNeeded);
-            }
-            let request = cms.request(&Wish::new(card.id, RequestKind::Issuance, Reason::None))?;
-            cms.execute(client, &card, &request, access, options)
-        })
+        let options = UpdateOptions { kind: Some(RequestKind::Issuance), ..options.clone() };
+        let wish = |card| Wish::new(card, RequestKind::Issuance, Reason::None);
+        self.request_and_update(line, &wish, access, &options)
     }
 
     /// The holder of a card that was produced gets it, and chooses the PIN.

@@ -8,8 +8,9 @@ use crate::{
     cms::{
         Cms, CmsError,
         database::{CardRow, RequestRow},
+        request::Wish,
         session::{Access, Plan},
-        state::RequestKind,
+        state::{RequestEvent, RequestKind},
     },
 };
 
@@ -39,9 +40,6 @@ pub struct Updated {
     pub resumed: bool,
     /// The commands went under secure messaging.
     pub protected: bool,
-    /// The temporary PIN, if the card has one now.
-    #[serde(skip)]
-    pub temporary_pin: Option<String>,
 }
 
 impl Cms {
@@ -56,7 +54,7 @@ impl Cms {
             cms.check_meant(&card, options)?;
             if let Some(action) = resumed {
                 let protected = client.is_protected();
-                return Ok(Updated { card: card.id, action, resumed: true, protected, temporary_pin: None });
+                return Ok(Updated { card: card.id, action, resumed: true, protected });
             }
             let request = cms.executable(&card)?;
             if let Some(kind) = options.kind.filter(|kind| *kind != request.kind) {
@@ -65,6 +63,49 @@ impl Cms {
             }
             cms.execute(client, &card, &request, access, options)
         })
+    }
+
+    /// Makes a request for the card on a line, and does it. If such a request is open already, that one is done; so is the rest of a
+    /// session that was interrupted.
+    pub fn request_and_update(
+        &mut self,
+        line: &mut Line<'_>,
+        wish: &dyn Fn(i64) -> Wish,
+        access: &Access,
+        options: &UpdateOptions,
+    ) -> Result<Updated, CmsError> {
+        let action = options.kind.map_or("update", RequestKind::name);
+        self.with_card(line, action, access, |cms, client, card, resumed| {
+            cms.check_meant(&card, options)?;
+            if let Some(action) = resumed {
+                let protected = client.is_protected();
+                return Ok(Updated { card: card.id, action, resumed: true, protected });
+            }
+            let now = cms.now();
+            let open = cms.database.read(|connection| RequestRow::open_of(connection, card.id))?;
+            let wish = wish(card.id);
+            let same = |open: &RequestRow| open.kind == wish.kind && !open.is_over(now);
+            let (request, made) = match open.filter(same) {
+                Some(_) => (cms.executable(&card)?, false),
+                None => (cms.request(&wish)?, true),
+            };
+            let result = cms.execute(client, &card, &request, access, options);
+            cms.withdraw(made, &request, result)
+        })
+    }
+
+    /// A request that was only made for this update goes when nothing was begun.
+    fn withdraw(
+        &mut self,
+        made: bool,
+        request: &RequestRow,
+        result: Result<Updated, CmsError>,
+    ) -> Result<Updated, CmsError> {
+        if result.is_err() && made {
+            // Not if the session was begun, which is what refuses then.
+            let _ = self.decide(request.id, RequestEvent::Cancel);
+        }
+        result
     }
 
     /// Plans a request and runs it.
@@ -76,6 +117,7 @@ impl Cms {
         access: &Access,
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
+        check_pins(request.kind, access, options)?;
         let plan = self.plan(client, card, request, options)?;
         // Before anything is written, and not when the PIN is what is to be set.
         let sets_pin = matches!(
@@ -89,7 +131,7 @@ impl Cms {
         let mut session = self.begin(card, request, plan)?;
         self.run(client, &mut session, access)?;
         let protected = client.is_protected();
-        Ok(Updated { card: card.id, action, resumed: false, protected, temporary_pin: None })
+        Ok(Updated { card: card.id, action, resumed: false, protected })
     }
 
     fn plan(
@@ -130,6 +172,16 @@ impl Cms {
             None => Ok(()),
         }
     }
+}
+
+/// That the PINs are given without which a session could not come to its end.
+fn check_pins(kind: RequestKind, access: &Access, options: &UpdateOptions) -> Result<(), CmsError> {
+    let missing = match kind {
+        RequestKind::Issuance => !options.issue.produce && access.pin.is_none() && access.new_pin.is_none(),
+        RequestKind::Unlock => access.new_pin.is_none(),
+        _ => false,
+    };
+    if missing { Err(CmsError::PinNeeded) } else { Ok(()) }
 }
 
 /// The key references that a request is about.
