@@ -1,9 +1,16 @@
-//! What a certification authority publishes about its certificates: revocation lists ([`crl`]; RFC 5280, 5).
+//! What a certification authority publishes about its certificates: revocation lists, answers by OCSP.
 //!
-//! Nothing here knows where states are kept: a list is made from entries that somebody gives. Time is an argument
-//! everywhere, so that the same input gives the same bytes, and a test can be in any year.
+//! | form | module | clause |
+//! |---|---|---|
+//! | list of everything revoked | [`crl`] | RFC 5280, 5 |
+//! | answer about single certificates | [`ocsp`] | RFC 6960, and RFC 5019 where it narrows it |
+//!
+//! Nothing here knows where states are kept: a list is made from entries that somebody gives, a responder asks a
+//! [`StatusSource`]. Time is an argument everywhere, so that the same input gives the same bytes, and a test can be in
+//! any year.
 
 pub mod crl;
+pub mod ocsp;
 
 use x509_cert::ext::pkix::CrlReason;
 
@@ -76,4 +83,32 @@ pub struct Revocation {
     pub time: Time,
     /// Why.
     pub reason: Reason,
+}
+
+/// What an authority knows about one of its certificates (RFC 6960, 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Issued and not revoked. That it has not expired is not said.
+    Good,
+    /// Revoked, or suspended.
+    Revoked(Revocation),
+    /// The authority never issued such a certificate.
+    Unknown,
+}
+
+/// Who knows the states of certificates.
+pub trait StatusSource {
+    /// The state of the certificate with this serial number that the authority `issuer` is asked about.
+    fn status(&self, issuer: &str, serial: &SerialNumber) -> Result<Status, Unavailable>;
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Somebody else is at work.
+    #[error("the authority is busy; try again in a moment")]
+    TryLater,
+    /// A fault that waiting does not mend.
+    #[error("the authority has a fault of its own; its log tells which")]
+    Fault,
 }
