@@ -1,15 +1,18 @@
-//! What a certification authority publishes about its certificates: revocation lists, answers by OCSP.
+//! What a certification authority publishes about its certificates: revocation lists, answers by OCSP, both over HTTP.
 //!
 //! | form | module | clause |
 //! |---|---|---|
 //! | list of everything revoked | [`crl`] | RFC 5280, 5 |
 //! | answer about single certificates | [`ocsp`] | RFC 6960, and RFC 5019 where it narrows it |
+//! | where both are fetched (feature `cms`) | `http` | RFC 5280, 4.2.1.13; RFC 6960, appendix A |
 //!
 //! Nothing here knows where states are kept: a list is made from entries that somebody gives, a responder asks a
 //! [`StatusSource`]. Time is an argument everywhere, so that the same input gives the same bytes, and a test can be in
 //! any year.
 
 pub mod crl;
+#[cfg(feature = "cms")]
+pub mod http;
 pub mod ocsp;
 
 use x509_cert::ext::pkix::CrlReason;
