@@ -21,6 +21,7 @@ pub mod inspect;
 pub mod issue;
 pub mod random;
 pub mod reader;
+pub mod revocation;
 pub mod run;
 pub mod sm;
 pub mod stock;
