@@ -139,6 +139,7 @@ fn a_common_access_card_tells_its_holder_more_after_the_pin() {
     let edipi = public["identifier"].as_str().unwrap().to_owned();
     assert_eq!(public["name"], format!("SAMPLE.DANA.Q.{edipi}"));
     assert_eq!(public["expires"], "2031-12-31");
+    assert!(public["stock"].as_str().unwrap().contains("Gemalto TOP DL GX4 144K"), "{public}");
     assert_eq!((&public["born"], &public["issued"]), (&Value::Null, &Value::Null));
     assert_eq!(public["behind_the_pin"][1], "day of birth");
     assert_eq!(public["tries_left"], 3);
@@ -453,4 +454,19 @@ fn without_a_card_nothing_is_done() {
     }
     let usage = desk.answers(&["certs", "export"], "");
     assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let desk = Desk::new(PIV);
+    for words in [
+        &["card", "info"][..],
+        &["card", "certs"],
+        &["card", "pin", "change"],
+        &["card", "unlock"],
+        &["certs", "export"],
+    ] {
+        let help = desk.done(&[words, &["--help"]].concat());
+        assert!(help.contains("Examples:") && help.contains("--reader"), "{words:?}: {help}");
+    }
 }

@@ -60,6 +60,7 @@ fn in_words(information: &Information) -> String {
     let number = if information.face == Face::CommonAccess { "EDIPI" } else { "Identifier" };
     let lines = [
         ("Card", Some(card.to_owned())),
+        ("Stock", information.stock.map(str::to_owned)),
         ("Name", information.name.clone()),
         (number, information.identifier.clone()),
         ("Day of birth", date(information.born)),

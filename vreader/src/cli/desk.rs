@@ -35,7 +35,7 @@ impl Desk {
         let reader = RemoteReader::find(&socket, self.reader.as_deref())?;
         let mut card = RemoteCard::connect(&socket, &reader.name)?;
         let mut transaction = card.transaction(at_end)?;
-        let result = work(&mut Console::new(&mut *transaction)?)?;
+        let result = work(&mut Console::new(&mut *transaction, &reader.atr)?)?;
         transaction.end()?;
         Ok(result)
     }

@@ -43,6 +43,8 @@ const OF_PIV: &[&str] = &["name as printed", "affiliation", "organization"];
 pub struct Information {
     /// The side of the card that was asked.
     pub face: Face,
+    /// What is printed on blank cards with this answer to reset, if this project knows them.
+    pub stock: Option<&'static str>,
     /// The holder's name; without the PIN as the certificates have it.
     pub name: Option<String>,
     /// The holder's number: the EDIPI of a Common Access Card.
@@ -112,6 +114,7 @@ impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
         let fascn = value(&elements, chuid::tag::FASCN).and_then(|bytes| Fascn::decode(bytes).ok());
         Ok(Information {
             face: self.face,
+            stock: self.stock.map(|stock| stock.description),
             name: certificates.certificates.iter().find_map(|listed| listed.name.clone()),
             identifier: fascn.map(|fascn| format!("{:010}", fascn.person_identifier)),
             fascn: fascn.map(|fascn| fascn.to_string()),

@@ -25,6 +25,7 @@ mod pin;
 use std::error::Error;
 
 use apdu::tlv_ber;
+use card_sim::profile::{self, Profile};
 use serde::Serialize;
 
 pub use self::information::Information;
@@ -102,12 +103,13 @@ pub struct Console<T> {
     card: T,
     face: Face,
     has_piv: bool,
+    stock: Option<&'static Profile>,
 }
 
 impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
-    /// Finds out which sides the card has.
-    pub fn new(card: T) -> Result<Self, ConsoleError> {
-        let mut console = Self { card, face: Face::Piv, has_piv: true };
+    /// Finds out which sides the card with this answer to reset has.
+    pub fn new(card: T, atr: &[u8]) -> Result<Self, ConsoleError> {
+        let mut console = Self { card, face: Face::Piv, has_piv: true, stock: stock_of(atr) };
         console.has_piv = console.selects(&PIV)?;
         if console.selects(&COMMON_ACCESS)? {
             console.face = Face::CommonAccess;
@@ -166,6 +168,13 @@ impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
     }
 }
 
+/// The card stock with this answer to reset, if only one of those that this project knows has it.
+fn stock_of(atr: &[u8]) -> Option<&'static Profile> {
+    let mut stocks =
+        profile::ALL.iter().copied().filter(|stock| atr == stock.atr || atr == stock.contactless_atr);
+    stocks.next().filter(|_| stocks.next().is_none())
+}
+
 /// The RIDs of CAC applets.
 const DOD: [u8; 5] = [0xA0, 0x00, 0x00, 0x00, 0x79];
 const GSC_IS: [u8; 5] = [0xA0, 0x00, 0x00, 0x01, 0x16];
@@ -207,13 +216,13 @@ mod tests {
 
     #[test]
     fn a_card_without_an_application_is_refused() {
-        assert!(matches!(Console::new(Same([0x6A, 0x82])), Err(ConsoleError::NoApplication)));
+        assert!(matches!(Console::new(Same([0x6A, 0x82]), &[]), Err(ConsoleError::NoApplication)));
     }
 
     #[test]
     fn whatever_a_card_answers_the_console_comes_to_an_end() {
         for status in [[0x90, 0x00], [0x61, 0xFF], [0x6C, 0x10], [0x63, 0xC1]] {
-            let Ok(mut console) = Console::new(Same(status)) else { continue };
+            let Ok(mut console) = Console::new(Same(status), &[]) else { continue };
             let now = "2026-01-01".parse().unwrap();
             let information = console.information(None, now, activation::CUTOFF).unwrap();
             assert_eq!((information.name, information.expires), (None, None), "{status:02X?}");
