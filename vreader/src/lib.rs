@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod check;
+pub mod clock;
 pub mod clone;
 pub mod crypto;
 pub mod emulated;

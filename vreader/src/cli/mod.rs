@@ -9,6 +9,7 @@ mod card_clone;
 mod card_import;
 mod card_new;
 mod card_show;
+mod clock;
 mod ctl;
 mod demo;
 mod doctor;
