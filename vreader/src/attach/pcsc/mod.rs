@@ -8,7 +8,7 @@
 //! | `dialect` | the protocol's versions 4:3 to 4:6 and what differs between them |
 //! | `waiting` | the wait for changes and its one event |
 //! | `connection` | one client: requests in, answers out |
-//! | `remote` | the other end: readers and cards behind such a socket |
+//! | `remote` | the other end: readers and cards behind such a socket, transactions, insertions and removals |
 //!
 //! The wire facts are those of pcsc-lite 1.8.4 to 2.5.1. Where this server differs from pcscd, on purpose:
 //! * It speaks four versions of the protocol and answers each client in its own.
@@ -29,7 +29,9 @@ use std::{fmt, fs, io::Write, os::unix::net::UnixStream, path::Path, str::FromSt
 
 use rustix::net::sockopt::socket_peercred;
 
-pub use self::remote::{RemoteCard, RemoteError, RemoteReader, default_socket};
+pub use self::remote::{
+    ReaderEvent, RemoteCard, RemoteError, RemoteReader, Transaction, Watcher, default_socket,
+};
 use self::{
     connection::{Connection, End},
     dialect::Dialect,

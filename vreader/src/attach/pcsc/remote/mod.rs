@@ -1,9 +1,13 @@
 //! The other end of the wire: readers and cards behind a PC/SC socket, for programs of this project, which need no
 //! libpcsclite.
 //!
-//! It does what `SCardEstablishContext`, `SCardListReaders`, `SCardConnect` and `SCardTransmit` do, in the version of the
-//! protocol that the service speaks: this project's server, or a pcscd since 1.8.4. Promise: an answer that breaks the
-//! protocol is an error, never a panic.
+//! It does what `SCardEstablishContext`, `SCardListReaders`, `SCardConnect`, `SCardTransmit`, `SCardBeginTransaction`
+//! ([`Transaction`]) and `SCardGetStatusChange` ([`Watcher`]) do, in the version of the protocol that the service
+//! speaks: this project's server, or a pcscd since 1.8.4. Promise: an answer that breaks the protocol is an error, never
+//! a panic.
+
+mod transaction;
+mod watch;
 
 use std::{
     env,
@@ -14,13 +18,17 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub use self::{
+    transaction::Transaction,
+    watch::{ReaderEvent, Watcher},
+};
 use super::{
     SOCKET_VARIABLE, Slots,
     dialect::{Dialect, WaitAnswer},
     request::MAX_PAYLOAD,
     structure::{
-        ArraySize, Connect, Establish, Header, NAME_LENGTH, ReaderState, Reconnect, Structure, Transmit,
-        Version,
+        self, ArraySize, Connect, Establish, Header, NAME_LENGTH, ReaderState, Reconnect, Structure,
+        Transmit, Version,
     },
 };
 use crate::reader::{Disposition, ReturnCode, ShareMode};
@@ -29,6 +37,7 @@ use crate::reader::{Disposition, ReturnCode, ShareMode};
 const ESTABLISH_CONTEXT: u32 = 0x01;
 const CONNECT: u32 = 0x04;
 const RECONNECT: u32 = 0x05;
+const DISCONNECT: u32 = 0x06;
 const TRANSMIT: u32 = 0x09;
 const VERSION: u32 = 0x11;
 const GET_READERS_STATE: u32 = 0x12;
@@ -105,27 +114,19 @@ impl RemoteReader {
     /// The readers behind a socket.
     pub fn list(socket: &Path) -> Result<Vec<Self>, RemoteError> {
         let (mut stream, dialect) = open(socket)?;
-        let entries = if dialect.wait_answer() == WaitAnswer::OnRequest {
-            stream.write_all(&header(GET_READERS_STATE_SIZE, 0))?;
-            let size: ArraySize = receive(&mut stream)?;
-            stream.write_all(&header(GET_READERS_STATE_ARRAY, 0))?;
-            usize::try_from(size.entries).ok().filter(|entries| *entries <= MOST_READERS)
-        } else {
+        if dialect.wait_answer() != WaitAnswer::OnRequest {
             stream.write_all(&header(GET_READERS_STATE, 0))?;
-            Some(Slots::of_this_system().count())
-        };
-        let entries = entries.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        let mut readers = Vec::new();
-        for _ in 0..entries {
-            let state: ReaderState = receive(&mut stream)?;
-            let name = state.name.split(|byte| *byte == 0).next().unwrap_or_default();
-            let length = usize::try_from(state.atr_length).unwrap_or(0);
-            if !name.is_empty() {
-                let name = String::from_utf8_lossy(name).into_owned();
-                readers.push(Self { name, atr: state.atr.get(..length).unwrap_or_default().to_vec() });
-            }
         }
-        Ok(readers)
+        let states = receive_states(&mut stream, dialect)?;
+        Ok(states.iter().filter_map(Self::of).collect())
+    }
+
+    /// The reader in a slot of the service's array, unless the slot is free.
+    fn of(state: &ReaderState) -> Option<Self> {
+        let name = state.name.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
+        let length = usize::try_from(state.atr_length).unwrap_or(0);
+        let name = String::from_utf8_lossy(name).into_owned();
+        Some(Self { name, atr: state.atr.get(..length).unwrap_or_default().to_vec() })
     }
 
     /// The first reader behind a socket that has a card and this in its name; without it, the first that has a card.
@@ -175,11 +176,23 @@ impl RemoteCard {
 
     /// Resets the card, for all who are connected to it.
     pub fn reset(&mut self) -> Result<(), RemoteError> {
+        self.reconnect(Disposition::Reset)
+    }
+
+    /// Ends the connection; `disposition` is what becomes of the card.
+    pub fn disconnect(mut self, disposition: Disposition) -> Result<(), RemoteError> {
+        let request = structure::Disposition { handle: self.handle, disposition: disposition as u32, rv: 0 };
+        let answer: structure::Disposition = call(&mut self.stream, DISCONNECT, &request)?;
+        check("SCardDisconnect", answer.rv)
+    }
+
+    /// Connects anew, after this.
+    fn reconnect(&mut self, initialization: Disposition) -> Result<(), RemoteError> {
         let request = Reconnect {
             handle: self.handle,
             share_mode: ShareMode::Shared as u32,
             preferred_protocols: ANY_PROTOCOL,
-            initialization: Disposition::Reset as u32,
+            initialization: initialization as u32,
             active_protocol: 0,
             rv: 0,
         };
@@ -242,6 +255,20 @@ fn open(socket: &Path) -> Result<(UnixStream, Dialect), RemoteError> {
             }
         }
     }
+}
+
+/// The array of reader states, which is on its way, or is asked for now in the versions whose clients ask for its size.
+fn receive_states(stream: &mut UnixStream, dialect: Dialect) -> Result<Vec<ReaderState>, RemoteError> {
+    let entries = if dialect.wait_answer() == WaitAnswer::OnRequest {
+        stream.write_all(&header(GET_READERS_STATE_SIZE, 0))?;
+        let size: ArraySize = receive(stream)?;
+        stream.write_all(&header(GET_READERS_STATE_ARRAY, 0))?;
+        let entries = usize::try_from(size.entries).ok().filter(|entries| *entries <= MOST_READERS);
+        entries.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?
+    } else {
+        Slots::of_this_system().count()
+    };
+    Ok((0..entries).map(|_| receive(stream)).collect::<io::Result<_>>()?)
 }
 
 /// The name as the wire has it, with at least one NUL behind it.
