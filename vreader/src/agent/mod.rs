@@ -21,6 +21,7 @@
 //! | `management` | what an agent asks of a management system |
 //! | `prerequisite` | what must be there for a check, and for an update |
 //! | `shell` | the agent at work: threads for what takes time, one place where all meets |
+//! | `watch` | cards that come and go, behind a PC/SC socket |
 //! | `manual` | the check that a person asks for |
 
 mod choice;
@@ -33,6 +34,7 @@ mod report;
 mod settings;
 mod shell;
 mod span;
+mod watch;
 
 pub use self::{
     choice::Choice,
@@ -48,4 +50,5 @@ pub use self::{
     settings::{Settings, SettingsError},
     shell::{Office, Sender, Shell, ShellError},
     span::{SpanError, parse as parse_span},
+    watch::watch,
 };

@@ -93,7 +93,7 @@ impl Sender {
         self.event(Event::Inserted(reader.to_owned()))
     }
 
-    /// The card is out of this reader, or the reader is gone.
+    /// The card is out of this reader, perhaps with the reader.
     pub fn removed(&self, reader: &str) -> bool {
         self.event(Event::Removed(reader.to_owned()))
     }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use vreader::agent::{Choice, Memory, Missing, Report, Sender, Settings, Shell, ShellError, Withdrawal};
+use vreader::{
+    World,
+    agent::{Choice, Memory, Missing, Report, Sender, Settings, Shell, ShellError, Withdrawal, watch},
+};
 
 use crate::double::{Double, Mood, PATIENCE, now, root_file};
 
@@ -263,4 +266,25 @@ fn a_memory_that_is_none_stops_an_agent_and_one_that_cannot_be_written_does_not(
     assert!(matches!(running.says(), Report::MemoryFailed { .. }));
     running.hands.stop();
     running.ends().0.unwrap();
+}
+
+#[test]
+fn cards_are_seen_behind_a_socket_with_those_that_are_there_already() {
+    let world = World::start().unwrap();
+    let reader = "vreader 00 00";
+    let double = Double::with_request(reader, "A", "1");
+    let running = Running::start(&double, |_| {}, None);
+    watch(world.socket(), running.hands.clone()).unwrap();
+    running.shows_notice("1");
+    let gone = |reason| Report::Withdrawn { reader: reader.into(), request: "1".into(), reason };
+    world.remove().unwrap();
+    assert_eq!(running.says(), gone(Withdrawal::CardRemoved));
+    world.insert().unwrap();
+    running.shows_notice("1");
+    world.readers().unplug(reader).unwrap();
+    assert_eq!(running.says(), gone(Withdrawal::CardRemoved));
+    drop(world);
+    let (outcome, _folder) = running.ends();
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.starts_with("the smart card service is missing: "), "{error}");
 }
