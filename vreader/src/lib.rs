@@ -4,6 +4,7 @@
 //! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity: a new one ([`issue`]), or that of a
 //! test card ([`import`]).
 
+pub mod agent;
 pub mod attach;
 pub mod card_client;
 pub mod check;

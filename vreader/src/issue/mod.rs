@@ -44,7 +44,6 @@ mod key_history;
 pub mod like;
 pub mod look_alike;
 pub mod managed;
-mod name;
 pub(crate) mod name;
 pub(crate) mod oid;
 mod on_card_comparison;
