@@ -100,7 +100,7 @@ impl Cms {
     ) -> Result<ActivationPage, CmsError> {
         self.check_activation(card)?;
         let failed = |error: crate::console::ConsoleError| CmsError::Login(error.to_string());
-        let mut console = Console::new(&mut *line).map_err(failed)?;
+        let mut console = Console::new(&mut *line, &[]).map_err(failed)?;
         let information = console.information(Some(pin), self.now(), cutoff).map_err(failed)?;
         let certificates = console.certificates(self.now()).map_err(failed)?;
         let container = match login {

@@ -88,7 +88,8 @@ impl Cms {
         if made.cac.is_some() {
             let mut line = Line::local(file);
             let unreadable = |error: crate::console::ConsoleError| CmsError::Unsupported(error.to_string());
-            let listed = Console::new(&mut line).and_then(|mut console| console.certificates(self.now()));
+            let listed =
+                Console::new(&mut line, &[]).and_then(|mut console| console.certificates(self.now()));
             let identity = listed.map_err(unreadable)?.certificates.into_iter();
             certificates.extend(
                 identity.filter(|listed| listed.container == ID_CONTAINER).map(|listed| (None, listed.der)),
