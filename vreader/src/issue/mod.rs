@@ -18,11 +18,13 @@
 //! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
 //! | [`like`], [`look_alike`], [`broken`] | the form of genuine cards, of one card, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
+//! | [`blank`](mod@blank) | cards as they come from the maker |
 //! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | [`cac`] | the CAC side of a Common Access Card |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
+pub mod blank;
 pub mod broken;
 pub mod cac;
 mod ccc;
@@ -74,6 +76,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::request::{padded_pin, puk_bytes};
 pub use self::{
+    blank::{BlankCard, blank},
     broken::Fault,
     cac::{CacRequest, CommonAccess, PIV_ACTIVATION_CUTOFF},
     date::Date,
@@ -419,7 +422,7 @@ impl Plan {
         } else if shape.minimal_capabilities {
             ccc::minimal_card_capability_container()
         } else {
-            ccc::card_capability_container(numbers)
+            ccc::card_capability_container(&numbers.card_id)
         };
         let mut objects = vec![
             (tag::CCC, ccc),
