@@ -19,11 +19,13 @@
 //! | [`like`], [`look_alike`], [`broken`] | the form of genuine cards, of one card, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
 //! | [`managed`] | objects and certificates for cards that make their own keys |
+//! | [`blank`](mod@blank) | cards as they come from the maker |
 //! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | [`cac`] | the CAC side of a Common Access Card |
 //! | `security_object` | the hashes of it all |
 
 mod biometric;
+pub mod blank;
 pub mod broken;
 pub mod cac;
 mod ccc;
@@ -76,6 +78,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::request::{padded_pin, puk_bytes};
 pub use self::{
+    blank::{BlankCard, blank},
     broken::Fault,
     cac::{CacRequest, CommonAccess, PIV_ACTIVATION_CUTOFF},
     date::Date,
@@ -438,7 +441,7 @@ impl Plan {
         } else if shape.minimal_capabilities {
             ccc::minimal_card_capability_container()
         } else {
-            ccc::card_capability_container(numbers)
+            ccc::card_capability_container(&numbers.card_id)
         };
         let mut objects = vec![
             (tag::CCC, ccc),
