@@ -161,7 +161,7 @@ fn responder(pki: &Pki, signer: Signer) -> Responder {
     let mut rng = random::from_seed("OCSP responder", 1);
     let life = (Date::new(2026, 1, 1).unwrap(), Date::new(2031, 12, 31).unwrap());
     let issuer = match signer {
-        Signer::Authority => Issuer::signing(ISSUING, pki.issuing_ca.clone()),
+        Signer::Authority => Issuer::signing(ISSUING, &pki.issuing_ca),
         Signer::Delegate => {
             let delegate = delegate(&pki.issuing_ca, life, &mut rng, &mut DefaultCrypto::new()).unwrap();
             Issuer::delegating(ISSUING, &pki.issuing_ca, delegate)

@@ -63,29 +63,24 @@ pub struct Issuer {
 
 impl Issuer {
     /// An authority that signs its answers itself. By `name` the [`StatusSource`] knows it.
-    pub fn signing(name: &str, authority: Authority) -> Result<Self, IssueError> {
-        Self::new(name, &authority.clone(), authority, false)
+    pub fn signing(name: &str, authority: &Authority) -> Result<Self, IssueError> {
+        Self::new(name, authority, None)
     }
 
-    /// An authority that lets this [`delegate`] of its sign.
+    /// An authority that lets this [`delegate()`] of its sign.
     pub fn delegating(name: &str, authority: &Authority, delegate: Authority) -> Result<Self, IssueError> {
-        Self::new(name, authority, delegate, true)
+        Self::new(name, authority, Some(delegate))
     }
 
-    fn new(
-        name: &str,
-        authority: &Authority,
-        signer: Authority,
-        delegated: bool,
-    ) -> Result<Self, IssueError> {
+    fn new(name: &str, authority: &Authority, delegate: Option<Authority>) -> Result<Self, IssueError> {
         let subject = authority.subject().to_der().map_err(encoding("authority's name"))?;
         let key = key_bits(authority);
         Ok(Self {
             name: name.to_owned(),
             sha_1: [Sha1::digest(&subject).to_vec(), Sha1::digest(key).to_vec()],
             sha_256: [Sha256::digest(&subject).to_vec(), Sha256::digest(key).to_vec()],
-            signer,
-            delegated,
+            delegated: delegate.is_some(),
+            signer: delegate.unwrap_or_else(|| authority.clone()),
         })
     }
 

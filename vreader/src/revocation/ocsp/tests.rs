@@ -45,7 +45,7 @@ fn responder() -> Responder {
     let mut rng = random::from_seed("OCSP responder", 1);
     let delegate = delegate(&PKI.issuing_ca, life, &mut rng, &mut DefaultCrypto::new()).unwrap();
     let issuers = vec![
-        Issuer::signing("root", PKI.root.clone()).unwrap(),
+        Issuer::signing("root", &PKI.root).unwrap(),
         Issuer::delegating("issuing", &PKI.issuing_ca, delegate).unwrap(),
     ];
     Responder::new(issuers, Duration::from_hours(1))
