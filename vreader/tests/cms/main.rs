@@ -1,0 +1,6 @@
+//! Card management with cards in this process: what it does, what it refuses, and what is left when it is interrupted.
+//!
+//! `clients/flows` shows the same through PC/SC to programs of other people.
+
+mod life;
+mod support;
