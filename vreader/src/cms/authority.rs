@@ -88,7 +88,8 @@ impl Cms {
 
     /// An authority by its name or a part of it.
     pub fn authority(&self, wanted: &str) -> Result<AuthorityRow, CmsError> {
-        let mut found = self.authorities()?.into_iter().filter(|row| row.name.contains(wanted));
+        let fits = |row: &AuthorityRow| row.name.contains(wanted) || super::publish::address(row) == wanted;
+        let mut found = self.authorities()?.into_iter().filter(fits);
         match (found.next(), found.next()) {
             (Some(row), None) => Ok(row),
             (None, _) => Err(CmsError::NotFound(format!("authority '{wanted}'"))),

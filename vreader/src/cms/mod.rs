@@ -5,7 +5,7 @@
 //! | [`state`] | states, events, and the tables of what may follow what |
 //! | [`database`] | the rows, in one SQLite file |
 //! | [`session`] | update sessions: the change of a card and of the database as one unit |
-//! | `authority` | the test authority |
+//! | `authority`, [`publish`] | the test authority, its revocation lists and status answers |
 //! | `action` | issue, renew, add, remove, lock, unlock, activate, replace, recycle, terminate |
 //! | `request` | requests, and whether an update is pending |
 //! | `audit` | the log of everything that was done or refused |
@@ -21,6 +21,7 @@ mod audit;
 mod authority;
 pub mod database;
 mod error;
+pub mod publish;
 mod request;
 pub mod session;
 pub mod state;

@@ -1,12 +1,19 @@
-//! Those who sign certificates.
+//! Those who sign certificates, and what they publish.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use der::pem::{self, LineEnding};
 use serde_json::json;
-use vreader::cms::database::AuthorityRow;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use vreader::{
+    cms::{database::AuthorityRow, publish::Office},
+    revocation::http::{Publisher, Reach},
+};
 
-use super::Common;
+use super::{Common, PATIENCE};
 use crate::cli::{Failure, Outcome, print, print_json};
 
 /// Authorities.
@@ -66,6 +73,69 @@ pub(super) fn run(common: &Common, command: &Command) -> Outcome {
         format!("authority {} ({}): {}{revoked}{key}\n", row.id, row.role, row.name)
     };
     print(&rows.iter().map(line).collect::<String>())
+}
+
+/// Writes the revocation list of an authority, as it is now, in PEM.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  vreader cms crl --out crl.pem\n  vreader cms crl --authority 'EMAIL CA' --out email.pem"
+)]
+pub(super) struct Crl {
+    /// A part of the authority's name
+    #[arg(long, default_value = "Sample Issuing CA")]
+    authority: String,
+    /// The file; it is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// In DER
+    #[arg(long)]
+    der: bool,
+}
+
+pub(super) fn crl(common: &Common, arguments: &Crl) -> Outcome {
+    let list = common.open()?.revocation_list(&arguments.authority)?;
+    let bytes = if arguments.der { list.into_der() } else { list.pem()?.into_bytes() };
+    let path = &arguments.out;
+    fs::write(path, bytes).map_err(|error| Failure(format!("cannot write {}: {error}", path.display())))?;
+    if common.json {
+        return print_json(&json!({ "file": path }));
+    }
+    print(&format!("the revocation list is in {}\n", path.display()))
+}
+
+/// Publishes revocation lists, certificates of authorities and OCSP answers over HTTP, until it is stopped.
+///
+/// The addresses are /NAME.crl, /NAME.cer and /ocsp. Only programs on this machine reach it, unless --network is given.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  vreader cms serve --address 127.0.0.1:8888 &\n  openssl ocsp -url http://127.0.0.1:8888/ocsp -issuer pki/issuing.pem -cert my.pem -CAfile pki/root.pem"
+)]
+pub(super) struct Serve {
+    /// Where it listens; port 0 is any that is free
+    #[arg(long, default_value = "127.0.0.1:0")]
+    address: SocketAddr,
+    /// Let other machines reach it
+    #[arg(long)]
+    network: bool,
+}
+
+pub(super) fn serve(common: &Common, arguments: &Serve) -> Outcome {
+    // Before anything that a signal must not leave behind.
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let office = Office::open(&common.path(), common.clock(), &common.operator(), PATIENCE)?;
+    let names = office.names()?;
+    let reach = if arguments.network { Reach::Network } else { Reach::Loopback };
+    let publisher = Publisher::start(arguments.address, reach, Arc::new(office))?;
+    let address = publisher.address();
+    if common.json {
+        print_json(&json!({ "address": address.to_string(), "authorities": names }))?;
+    } else {
+        let mut text = format!("http://{address}/ocsp\n");
+        text.extend(names.iter().map(|name| format!("http://{address}/{name}.crl\n")));
+        print(&text)?;
+    }
+    signals.forever().next();
+    Ok(())
 }
 
 fn export(common: &Common, rows: &[AuthorityRow], folder: &PathBuf) -> Outcome {

@@ -5,7 +5,7 @@
 //! | `stock` | init, holder, register, assign, unassign, produce, terminate |
 //! | `request` | request, approve, deny, cancel, requests, check |
 //! | `update` | issue, hand-over, update, renew, add, remove, lock, unlock, activate, recycle, compare |
-//! | `authority` | authority |
+//! | `authority` | authority, crl, serve |
 //! | `report` | list, show, audit, and the words of it all |
 
 mod authority;
@@ -20,7 +20,7 @@ use vreader::{
     attach::pcsc::{RemoteCard, RemoteReader, default_socket},
     card_client::Line,
     clock::{Clock, Time},
-    cms::{Cms, CmsError},
+    cms::{Cms, CmsError, database::Database},
     reader::Disposition,
 };
 
@@ -28,6 +28,9 @@ use super::{Failure, Outcome};
 
 /// The database that is used unless another is named.
 const DATABASE: &str = "cms.db";
+
+/// How long a database is waited for that somebody else writes to.
+const PATIENCE: Duration = Database::PATIENCE;
 
 /// A small card management system: holders, cards, certificates, requests, an audit log, and a test authority.
 ///
@@ -120,6 +123,10 @@ enum Command {
     /// Those who sign certificates
     #[command(subcommand)]
     Authority(authority::Command),
+    /// Write the revocation list of an authority
+    Crl(authority::Crl),
+    /// Publish revocation lists and OCSP answers over HTTP on this machine
+    Serve(authority::Serve),
     /// What was done and refused, by whom and when
     Audit(report::Audit),
     /// Look for damage in the database
@@ -155,6 +162,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Command::List(arguments) => report::list(common, arguments),
         Command::Show(card) => report::show(common, card),
         Command::Authority(command) => authority::run(common, command),
+        Command::Crl(arguments) => authority::crl(common, arguments),
+        Command::Serve(arguments) => authority::serve(common, arguments),
         Command::Audit(arguments) => report::audit(common, arguments),
         Command::Verify => report::verify(common),
     }
@@ -176,8 +185,7 @@ impl Common {
     }
 
     fn open(&self) -> Result<Cms, Failure> {
-        let patience = Duration::from_secs(2);
-        Ok(Cms::open(&self.path(), self.clock(), &self.operator(), patience)?)
+        Ok(Cms::open(&self.path(), self.clock(), &self.operator(), PATIENCE)?)
     }
 }
 
