@@ -71,8 +71,8 @@ pub struct Choices {
     /// The card manager may give the PIN a new value without the PUK: RESET RETRY COUNTER with P1 `02`. It is in no standard for PIV;
     /// cards whose holders are helped by a challenge and its response have it.
     pub administrator_unblock: bool,
-    /// The card manager may import keys for key management, by Yubico's IMPORT ASYMMETRIC KEY (feature `key-import`). YubiKeys
-    /// have the command for all keys, whatever this says.
+    /// The card manager may import keys for key management, by Yubico's IMPORT ASYMMETRIC KEY, and delete keys, by Yubico's MOVE KEY
+    /// (feature `key-import`). YubiKeys have the commands for all keys, whatever this says.
     pub key_import: bool,
 }
 

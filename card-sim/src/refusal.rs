@@ -209,8 +209,9 @@ pub mod rules {
         GENERATE_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.2", "P1 is 00 and P2 is a key that the card may generate";
         GENERATE_FORM = Status::IncorrectData, Sp80073Part2, "3.3.2", "the data field is a control template AC with a mechanism";
         ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
-        // IMPORT ASYMMETRIC KEY of other cards than YubiKeys.
+        // IMPORT ASYMMETRIC KEY and DELETE KEY of other cards than YubiKeys.
         IMPORT_REFERENCE = Status::IncorrectP1P2, Fips201, "4.2.2", "only keys for key management come from outside: P2 is 9D or a retired key";
+        DELETE_KEY_P1P2 = Status::IncorrectP1P2, YubicoPiv, "MOVE KEY", "P1 is FF, which deletes: other moves are for YubiKeys; P2 is a key of the holder or the card";
         // Yubico's commands.
         YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
         KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA is one byte from 00 to 05, a touch policy AB one from 00 to 03";

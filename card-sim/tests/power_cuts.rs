@@ -117,6 +117,11 @@ fn cases() -> Vec<Case> {
             // P-256, imported, no policies.
             vec![old.clone(), with(old, key, [&[0x11, 0x02][..], &imports::SCALAR].concat())]
         }),
+        issuer("DELETE KEY", vec![vec![0x00, 0xF6, 0xFF, 0x9C]], |old, _| {
+            let mut new = old.clone();
+            assert!(new.remove(&Record::Key(KeyReference::DigitalSignature).number()).is_some());
+            vec![old.clone(), new]
+        }),
         issuer("PUT DATA, small", put_data(&small()), |old, _| with_object(old, small())),
         issuer("PUT DATA, large", put_data(&large()), |old, _| with_object(old, large())),
         issuer("PUT DATA, emptied", put_data(&emptied()), |old, _| with_object(old, emptied())),
@@ -495,7 +500,7 @@ fn yubicos_commands_are_done_or_not_done() {
         issuer("GENERATE ASYMMETRIC KEY PAIR, Ed25519", generate(0xE0)),
         issuer("GENERATE ASYMMETRIC KEY PAIR, X25519", generate(0xE1)),
         issuer("MOVE KEY", vec![0x00, 0xF6, 0x83, 0x9C]),
-        issuer("DELETE KEY", vec![0x00, 0xF6, 0xFF, 0x9C]),
+        issuer("DELETE KEY of a YubiKey", vec![0x00, 0xF6, 0xFF, 0x9C]),
         Case { administrator: false, ..issuer("RESET", vec![0x00, 0xFB, 0x00, 0x00]) },
     ];
     let (reset, others) = cases.split_last().unwrap();

@@ -8,7 +8,7 @@
 //! * Access: [`access`] is the matrix. What it forbids is refused; what it allows is not refused for want of a proof.
 //! * Contents: GET DATA answers with what was written, no refusal carries data.
 //!
-//! Beyond the standard, it knows RESET RETRY COUNTER with P1 `02` and IMPORT ASYMMETRIC KEY.
+//! Beyond the standard, it knows RESET RETRY COUNTER with P1 `02`, IMPORT ASYMMETRIC KEY and DELETE KEY.
 //!
 //! It says nothing of what the standard leaves open, nor of the result of a private key, nor of fingers. It was written from
 //! SP 800-73-5, parts 1 and 2, for the contact interface without secure messaging, and shares no code with the card but the

@@ -62,6 +62,10 @@ pub(crate) enum Request {
         reference: u8,
         algorithm: u8,
     },
+    /// Yubico's MOVE KEY to nowhere, the same.
+    Delete {
+        reference: u8,
+    },
     /// Not well formed, or unknown.
     Other,
 }
@@ -114,6 +118,7 @@ impl Request {
             0xDB if (p1, p2) == (0x3F, 0xFF) => write(data).unwrap_or(Self::Other),
             0x47 if p1 == 0x00 && access::generated(p2) => generate(p2, data).unwrap_or(Self::Other),
             0xFE if access::imported(p2) => Self::Import { reference: p2, algorithm: p1 },
+            0xF6 if p1 == 0xFF && access::using(p2).is_some() => Self::Delete { reference: p2 },
             _ => Self::Other,
         }
     }

@@ -57,10 +57,16 @@ impl Model {
             Request::Administrator { algorithm, step } if *algorithm == administrator::ALGORITHM => {
                 self.prove_administrator(step, next)
             }
-            Request::Write { .. } | Request::Generate { .. } | Request::Import { .. }
+            Request::Write { .. }
+            | Request::Generate { .. }
+            | Request::Import { .. }
+            | Request::Delete { .. }
                 if !self.volatile.administrator =>
             {
                 only(NOT_SATISFIED)
+            }
+            Request::Delete { reference } => {
+                only(if self.persistent.keys.contains_key(reference) { SUCCESS } else { NO_REFERENCE })
             }
             Request::Write { tag, .. } if access::reading(*tag).is_some() => Anything,
             Request::Select { .. } | Request::Generate { .. } | Request::Import { .. } => Anything,
@@ -90,6 +96,9 @@ impl Model {
             }
             Request::Generate { reference, algorithm } | Request::Import { reference, algorithm } => {
                 self.persistent.keys.insert(reference, algorithm);
+            }
+            Request::Delete { reference } => {
+                self.persistent.keys.remove(&reference);
             }
             Request::Administrator { step: step @ (Step::AskChallenge | Step::AskWitness), .. } => {
                 self.volatile.next.asked = Some(Asked { step, answer: answer.to_vec() });

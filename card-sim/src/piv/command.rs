@@ -21,6 +21,9 @@ pub(crate) mod instruction {
     pub(crate) const PUT_DATA: u8 = 0xDB;
     /// Yubico's, and here also of other cards.
     pub(crate) const IMPORT_ASYMMETRIC_KEY: u8 = 0xFE;
+    /// The same, but that other cards have it only to delete a key.
+    #[cfg(feature = "key-import")]
+    pub(crate) const MOVE_KEY: u8 = 0xF6;
 }
 
 /// A command of the PIV card application.
@@ -41,6 +44,8 @@ pub(crate) enum Command<'a> {
     /// Beyond the standard.
     #[cfg(feature = "key-import")]
     ImportAsymmetricKey(ImportAsymmetricKey<'a>),
+    #[cfg(feature = "key-import")]
+    DeleteKey(KeyReference),
 }
 
 /// VERIFY in its three forms.
@@ -132,6 +137,14 @@ impl<'a> Command<'a> {
                 let reference = reference.ok_or(rules::IMPORT_REFERENCE.refuse())?;
                 Self::ImportAsymmetricKey(ImportAsymmetricKey { algorithm: p1, reference, data })
             }
+            #[cfg(feature = "key-import")]
+            instruction::MOVE_KEY if profile.choices.key_import => {
+                let reference = KeyReference::from_byte(p2).filter(|reference| {
+                    KeyReference::ASYMMETRIC.contains(reference)
+                        || matches!(reference, KeyReference::Retired(_))
+                });
+                Self::DeleteKey(reference.filter(|_| p1 == 0xFF).ok_or(rules::DELETE_KEY_P1P2.refuse())?)
+            }
             _ => return Err(rules::INSTRUCTION.refuse()),
         })
     }
@@ -148,7 +161,7 @@ impl<'a> Command<'a> {
             | Self::PutData(_)
             | Self::GenerateAsymmetricKeyPair(_) => true,
             #[cfg(feature = "key-import")]
-            Self::ImportAsymmetricKey(_) => true,
+            Self::ImportAsymmetricKey(_) | Self::DeleteKey(_) => true,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod change_reference_data;
 mod command;
+#[cfg(feature = "key-import")]
+mod delete_key;
 mod general_authenticate;
 mod generate_asymmetric_key_pair;
 mod get_data;
@@ -87,5 +89,7 @@ pub(crate) fn run<P: Platform>(
         }
         #[cfg(feature = "key-import")]
         Command::ImportAsymmetricKey(import) => import_asymmetric_key::import(context, import),
+        #[cfg(feature = "key-import")]
+        Command::DeleteKey(reference) => delete_key::delete(context, *reference),
     }
 }

@@ -64,6 +64,8 @@ enum What {
     Generate(u8, u8),
     /// A scalar of so many bytes.
     Import(u8, u8, usize),
+    /// MOVE KEY to nowhere.
+    Delete(u8),
     /// GENERAL AUTHENTICATE with the card management key and this template.
     Administrator(Vec<u8>),
     /// The proof that the last challenge or witness asks for, or one with a wrong bit.
@@ -183,6 +185,7 @@ fn what() -> impl Strategy<Value = What> {
             prop_oneof![4 => Just(32_usize), 1 => Just(48)],
         )
             .prop_map(|(key, algorithm, length)| What::Import(key, algorithm, length)),
+        1 => key().prop_map(What::Delete),
         6 => prop::sample::select(ask).prop_map(What::Administrator),
         6 => (any::<bool>(), prop_oneof![5 => Just(true), 1 => Just(false)])
             .prop_map(|(mutual, right)| What::Prove { mutual, right }),
@@ -262,6 +265,7 @@ impl What {
             Self::Import(reference, algorithm, length) => {
                 ([0x00, 0xFE, *algorithm, *reference], tlv(0x06, &vec![0x5A; *length]))
             }
+            Self::Delete(reference) => ([0x00, 0xF6, 0xFF, *reference], vec![]),
             Self::Administrator(template) => {
                 let block = if template.len() > 2 { vec![0x33; 16] } else { vec![] };
                 let (asked, response) = template.split_at(template.len().min(2));

@@ -17,6 +17,7 @@ pub(crate) enum Deed {
     Use,
     Generate,
     Import,
+    Delete,
     Select,
 }
 
@@ -125,6 +126,7 @@ fn deed(name: &str) -> Deed {
         "new pin" => Deed::NewPin,
         "generate" => Deed::Generate,
         "import" => Deed::Import,
+        "delete" => Deed::Delete,
         "select" => Deed::Select,
         _ => panic!("nobody does {name}"),
     }

@@ -79,7 +79,7 @@ pub struct Description {
     /// Whether the card manager may set a new PIN without the PUK, by RESET RETRY COUNTER with P1 `02`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub administrator_unblock: Option<bool>,
-    /// Whether the card manager may import keys for key management.
+    /// Whether the card manager may import keys for key management, and delete keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_import: Option<bool>,
     /// Firmware version of a YubiKey, as `5.4.3`.

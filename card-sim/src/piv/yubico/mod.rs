@@ -18,7 +18,7 @@ pub(crate) use reset::to_factory;
 
 pub(super) use fingerprint::{pin_was_right, pin_was_wrong};
 
-use super::{Context, command::ImportAsymmetricKey, import_asymmetric_key};
+use super::{Context, command::ImportAsymmetricKey, delete_key, import_asymmetric_key};
 use crate::{
     key::{KeyReference, policy::TouchPolicy},
     platform::Platform,
@@ -28,14 +28,13 @@ use crate::{
 
 /// Instruction bytes.
 mod instruction {
-    pub(super) const MOVE_KEY: u8 = 0xF6;
     pub(super) const GET_METADATA: u8 = 0xF7;
     pub(super) const GET_SERIAL: u8 = 0xF8;
     pub(super) const ATTEST: u8 = 0xF9;
     pub(super) const SET_PIN_RETRIES: u8 = 0xFA;
     pub(super) const RESET: u8 = 0xFB;
     pub(super) const GET_VERSION: u8 = 0xFD;
-    pub(super) use super::super::command::instruction::{IMPORT_ASYMMETRIC_KEY, VERIFY};
+    pub(super) use super::super::command::instruction::{IMPORT_ASYMMETRIC_KEY, MOVE_KEY, VERIFY};
     pub(super) const SET_MANAGEMENT_KEY: u8 = 0xFF;
 }
 
@@ -139,7 +138,8 @@ pub(super) fn run<P: Platform>(
     command: &Command<'_>,
 ) -> Result<(), Refusal> {
     match *command {
-        Command::MoveKey { from, to } => move_key::run(context, from, to),
+        Command::MoveKey { from, to: Some(to) } => move_key::run(context, from, to),
+        Command::MoveKey { from, to: None } => delete_key::delete(context, from),
         Command::GetMetadata { reference } => get_metadata::run(context, yubico, reference),
         Command::GetSerial => get_serial::run(context),
         Command::Attest { reference } => attest::run(context, yubico, reference),

@@ -1,6 +1,4 @@
-//! MOVE KEY and DELETE KEY: a key goes with its policies to another reference, where none may be (`ykman` takes `6A80` for
-//! that), or goes away.
-//! Certificates stay.
+//! MOVE KEY: a key goes with its policies to another reference, where none may be (`ykman` takes `6A80` for that). Certificates stay.
 
 use super::super::Context;
 use crate::{
@@ -14,7 +12,7 @@ use crate::{
 pub(super) fn run<P: Platform>(
     context: &mut Context<'_, P>,
     from: KeyReference,
-    to: Option<KeyReference>,
+    to: KeyReference,
 ) -> Result<(), Refusal> {
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
@@ -24,10 +22,9 @@ pub(super) fn run<P: Platform>(
     // What is the default here may be another one there.
     let policy = key::load_attributes(store, from)?.map_or_else(Policy::default, |found| found.policy);
     let record = record.with_policy(policy.for_key(from));
-    let gone = Update::Remove(Record::Key(from));
-    let Some(to) = to else { return Ok(store.commit(&[gone])?) };
     if KeyRecord::load(store, Record::Key(to))?.is_some() {
         return Err(rules::MOVE_TARGET.refuse());
     }
+    let gone = Update::Remove(Record::Key(from));
     Ok(store.commit(&[Update::Write(Record::Key(to), record.bytes()), gone])?)
 }
