@@ -19,7 +19,7 @@ use crate::{
     crypto::DefaultCrypto,
     image::{self, Durability, FileStore, FlashSize, ImageError, PowerCut, TearingStore},
     inspect::Contents,
-    issue::{CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
+    issue::{BlankCard, CommonAccess, Finger as Minutiae, IssuedCard, yubikey::FreshYubiKey},
     random::{self, CardRng},
     reader::{InsertedCard, Interface, TouchHabit, TouchSensor},
     stock,
@@ -187,6 +187,23 @@ impl<'a> From<&'a FreshYubiKey> for Personal<'a> {
             management_key: &fresh.management_key,
             pin: &fresh.pin,
             puk: &fresh.puk,
+            global_pin: None,
+            fingers: &[],
+            card_verifiable_certificate: None,
+            cac: None,
+        }
+    }
+}
+
+impl<'a> From<&'a BlankCard> for Personal<'a> {
+    fn from(blank: &'a BlankCard) -> Self {
+        Self {
+            objects: &blank.objects,
+            keys: &[],
+            serial_number: None,
+            management_key: &blank.management_key,
+            pin: &blank.pin,
+            puk: &blank.puk,
             global_pin: None,
             fingers: &[],
             card_verifiable_certificate: None,

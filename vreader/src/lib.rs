@@ -4,10 +4,14 @@
 //! [`reader`], doors by which programs reach it ([`attach`]), and a complete identity: a new one ([`issue`]), or that of a
 //! test card ([`import`]).
 
+pub mod agent;
 pub mod attach;
+pub mod card_client;
 pub mod check;
 pub mod clock;
 pub mod clone;
+#[cfg(feature = "cms")]
+pub mod cms;
 pub mod console;
 pub mod crypto;
 pub mod emulated;
@@ -18,6 +22,7 @@ pub mod inspect;
 pub mod issue;
 pub mod random;
 pub mod reader;
+pub mod revocation;
 pub mod run;
 pub mod sm;
 pub mod stock;

@@ -348,6 +348,57 @@ fn the_demo_runs_to_its_end_and_repeats_with_a_seed() {
 }
 
 #[test]
+fn a_blank_card_is_nobodys_and_like_no_other() {
+    let folder = folder();
+    let made = json(&done(&folder, &["card", "new", "a.card", "--blank", "--json"]));
+    assert_eq!((&made["profile"], &made["blank"]), (&"piv".into(), &true.into()));
+    let number = made["card_identifier"].as_str().expect("hex");
+    assert!(number.len() == 42 && number.starts_with("A0000001"), "{number}");
+    let text = done(&folder, &["card", "new", "b.card", "--blank", "--pin", "77777777"]);
+    assert!(text.contains("a blank piv card") && text.contains("PIN as given"), "{text}");
+    assert!(!text.contains(number), "{text}");
+
+    let shown = json(&done(&folder, &["card", "show", "a.card", "--json"]));
+    assert_eq!(shown["identifiers"]["card_identifier"], number);
+    assert_eq!(shown["identifiers"]["card_uuid"], Value::Null);
+    for nothing in ["slots", "certificates", "problems"] {
+        assert_eq!(shown[nothing], Value::Array(vec![]), "{nothing}");
+    }
+    let filled =
+        shown["objects"].as_array().expect("a list").iter().filter(|object| object["empty"] == false);
+    assert_eq!(
+        filled.map(|object| object["tag"].as_str().expect("a tag")).collect::<Vec<_>>(),
+        ["7E", "5FC107"]
+    );
+    let shown = done(&folder, &["card", "show", "a.card"]);
+    for line in ["Holder           not known", "Keys\n  none", "Certificates\n  none"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    // The PIN is the one of all sample cards.
+    done(&folder, &["apdu", "--card", "a.card", "00A4040005A00000030800", "0020008008313233343536FFFF"]);
+
+    // A seed repeats it, byte for byte.
+    for file in ["c.card", "d.card"] {
+        done(&folder, &["card", "new", file, "--blank", "--seed", "5"]);
+    }
+    let bytes = |file: &str| fs::read(folder.path().join(file)).expect("a card file");
+    assert_eq!(bytes("c.card"), bytes("d.card"));
+    assert_ne!(bytes("a.card"), bytes("c.card"));
+
+    for (options, why) in [
+        (["--profile", "yubikey5"], "a YubiKey is never blank"),
+        (["--profile", "cac-gemalto-gx4-144"], "a Common Access Card cannot be blank"),
+    ] {
+        let error = fails(&folder, 1, &[&["card", "new", "e.card", "--blank"], &options[..]].concat());
+        assert!(error.contains(why), "{error}");
+    }
+    for options in [["--holder", "Sam Sample"], ["--algorithm", "p384"], ["--like", "nist-sd33-4"]] {
+        fails(&folder, 2, &[&["card", "new", "e.card", "--blank"], &options[..]].concat());
+    }
+    assert!(!folder.path().join("e.card").exists());
+}
+
+#[test]
 fn stocks_are_listed_and_described_ones_are_made() {
     let folder = folder();
     let list = json(&done(&folder, &["card", "new", "--list", "--json"]));

@@ -15,6 +15,8 @@ mod card_show;
 mod card_unlock;
 mod certs_export;
 mod clock;
+#[cfg(feature = "cms")]
+mod cms;
 mod ctl;
 mod demo;
 mod desk;
@@ -102,6 +104,9 @@ enum Command {
     Apdu(Box<apdu::Arguments>),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
+    /// Card management: issue, renew, lock, unlock, activate, replace
+    #[cfg(feature = "cms")]
+    Cms(Box<cms::Arguments>),
     /// A session with a card, step by step: identify, lock, unlock, sign
     Demo(demo::Arguments),
     /// Play hostile commands to a card, and look for what must not happen
@@ -155,6 +160,8 @@ pub(crate) fn main() -> ExitCode {
         Command::EnterBind(arguments) => return run::enter(&arguments),
         Command::Apdu(arguments) => return apdu::run(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
+        #[cfg(feature = "cms")]
+        Command::Cms(arguments) => cms::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Fuzz(arguments) => return fuzz::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -35,6 +35,15 @@ pub enum IssueError {
         "a Common Access Card has RSA keys of 2048 bits; leave out --algorithm, or choose another profile"
     )]
     CacAlgorithm,
+    /// A blank `YubiKey`.
+    #[error("a YubiKey is never blank: it comes from the factory with keys of its own, and empty")]
+    BlankYubiKey,
+    /// A blank Common Access Card.
+    #[error(
+        "a Common Access Card cannot be blank: its CAC applets are filled before it leaves the issuer, and no command here could fill \
+         them later; choose a stock that has PIV alone, such as piv"
+    )]
+    BlankCommonAccess,
     /// The day of issue is too far away.
     #[error("the day of issue {0} is out of range; it may be from 1980-01-01 to 2099-12-31")]
     IssuedOutOfRange(Date),

@@ -6,7 +6,7 @@
 
 use rand_core::CryptoRng;
 
-use super::{error::IssueError, fascn, fascn::Fascn, uuid::Uuid};
+use super::{ccc::CARD_ID_LENGTH, error::IssueError, fascn, fascn::Fascn, uuid::Uuid};
 
 /// Longest name in bytes: Printed Information, tag `01` (SP 800-73-5 part 1, table 14).
 pub const MAX_NAME: usize = 125;
@@ -44,7 +44,7 @@ pub struct CardNumbers {
     /// Card UUID, called GUID in the CHUID.
     pub guid: Uuid,
     /// The last 14 bytes of the card identifier in the Card Capability Container.
-    pub card_id: [u8; 14],
+    pub card_id: [u8; CARD_ID_LENGTH],
 }
 
 impl Person {
@@ -64,6 +64,15 @@ impl Person {
     }
 }
 
+impl Person {
+    /// The same person under a number of somebody's choice, of at most 10 digits.
+    pub fn renumber(&mut self, identifier: u64) {
+        self.identifier = identifier;
+        self.email = format!("{}@example.com", mailbox(&self.name, identifier));
+        self.principal_name = format!("{identifier:010}@piv.example.com");
+    }
+}
+
 impl CardNumbers {
     /// Numbers for a new card of `person`.
     pub fn sample(rng: &mut dyn CryptoRng, person: &Person) -> Result<Self, IssueError> {
@@ -79,7 +88,7 @@ impl CardNumbers {
             association_category: 1,
         };
         let guid = Uuid::random(rng);
-        let mut card_id = [0; 14];
+        let mut card_id = [0; CARD_ID_LENGTH];
         rng.fill_bytes(&mut card_id);
         Ok(Self { fascn_bytes: fascn.encode()?, fascn, guid, card_id })
     }

@@ -1,5 +1,6 @@
 //! `vreader card new`: a complete card in one command.
 
+mod blank;
 mod export;
 mod features;
 mod list;
@@ -27,9 +28,11 @@ use super::{
 };
 
 /// Makes a sample person, a small test PKI, keys, certificates and signed data objects, and puts them on a new card.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vreader card new my.card\n  \
     vreader card new ci.card --seed 7 --algorithm rsa2048 --holder 'Sam Sample' --export-ca pki/\n  \
+    vreader card new blank.card --blank\n  \
     vreader card new --list")]
 pub(super) struct Arguments {
     /// The card file to make; an existing file is never replaced
@@ -53,6 +56,10 @@ pub(super) struct Arguments {
     /// A card with the form of a genuine one; says all of stock, keys and features, so it goes with no option for these
     #[arg(long, value_name = "CARD", value_parser = likenesses(), group = "off_card", conflicts_with_all = ["FeatureOptions", "profile"])]
     like: Option<String>,
+    /// A card as it comes from the maker, for a management system to issue: no keys, no certificates, no CHUID, and a card
+    /// identifier that no other card has
+    #[arg(long, conflicts_with_all = ["like", "FeatureOptions", "holder", "issued", "expires", "broken", "identity", "piv_activation_cutoff", "export_ca"])]
+    blank: bool,
     /// A card with one fault, for testing the software that should find it
     #[arg(long, value_name = "FAULT", value_parser = faults())]
     broken: Option<String>,
@@ -82,6 +89,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let Some(file) = &arguments.file else { return list::run(arguments.json) };
     let stock = &arguments.stock;
     refuse_existing(file)?;
+    if arguments.blank {
+        return blank::run(arguments, file);
+    }
     if let (Some(yubico), None, false) = (stock.profile.yubico, &arguments.like, arguments.identity) {
         return yubikey::run(arguments, file, yubico);
     }
