@@ -16,7 +16,7 @@ use vreader::{
     emulated::EmulatedCard,
     image::FlashSize,
     issue::{self, IssuedCard, Request},
-    reader::ReaderSettings,
+    reader::{Interface, ReaderSettings},
     run::{CardSource, WorldSettings},
 };
 
@@ -119,7 +119,7 @@ impl Desk {
     }
 
     fn tries_left(&self) -> Value {
-        self.json(&["card", "info"])["tries_left"].clone()
+        self.json(&["card", "info"])["pin"]["tries_left"].clone()
     }
 
     fn files(&self, folder: &str) -> Vec<String> {
@@ -142,7 +142,7 @@ fn a_common_access_card_tells_its_holder_more_after_the_pin() {
     assert!(public["stock"].as_str().unwrap().contains("Gemalto TOP DL GX4 144K"), "{public}");
     assert_eq!((&public["born"], &public["issued"]), (&Value::Null, &Value::Null));
     assert_eq!(public["behind_the_pin"][1], "day of birth");
-    assert_eq!(public["tries_left"], 3);
+    assert_eq!(public["pin"]["tries_left"], 3);
     let text = desk.done(&["card", "info"]);
     assert!(text.contains("With the PIN (--pin): full name, day of birth, day of issue"), "{text}");
     assert!(!text.contains("1970-01-01") && !text.contains("QUINCY"), "{text}");
@@ -181,7 +181,10 @@ fn cards_without_piv_and_alternate_tokens_have_a_console_too() {
     assert_eq!(information["piv_activation"], Value::Null);
     let token = Desk::new("cac-token-gd-sce7");
     let information = token.json(&["card", "info"]);
-    assert_eq!((&information["behind_the_pin"], &information["tries_left"]), (&Value::Null, &3.into()));
+    assert_eq!(
+        (&information["behind_the_pin"], &information["pin"]["tries_left"]),
+        (&Value::Null, &3.into())
+    );
     for desk in [only, token] {
         assert_eq!(desk.labels(&[]).len(), 3);
     }
@@ -207,6 +210,31 @@ fn nobody_finds_the_login_of_a_console() {
     desk.done(&["card", "pin", "change", "--old", "123456", "--new", "123456"]);
     // Who was connected has to see that the card was reset.
     assert!(other.transmit(&IS_VERIFIED).is_err());
+}
+
+#[test]
+fn through_the_antenna_a_card_says_less_and_the_console_says_so() {
+    let desk = Desk::new(PIV);
+    desk.world.set_interface(Interface::Contactless).unwrap();
+    let information = desk.json(&["card", "info"]);
+    assert_eq!((&information["pin"], &information["expires"]), (&"not_told".into(), &"2031-12-31".into()));
+    for words in [
+        &["card", "info", "--pin", "123456"][..],
+        &["card", "pin", "change", "--old", "123456", "--new", "654321"],
+    ] {
+        let said = desk.refused(words);
+        assert!(said.contains("put it into a contact reader"), "{said}");
+    }
+}
+
+#[test]
+fn a_card_without_certificates_has_nothing_to_copy() {
+    let mut card = card(PIV, |_| {});
+    card.objects.retain(|(tag, _)| ![0x5F_C101, 0x5F_C105, 0x5F_C10A, 0x5F_C10B].contains(&tag.get()));
+    let desk = Desk::with(PIV, &card);
+    assert_eq!(desk.done(&["card", "certs"]), "no certificates\n");
+    let said = desk.refused(&["certs", "export", "--pem", "copies", "--yes"]);
+    assert!(said.contains("there are no certificates on the card"), "{said}");
 }
 
 #[test]

@@ -70,12 +70,7 @@ fn in_words(information: &Information) -> String {
         ("Expires", date(information.expires)),
         ("FASC-N", information.fascn.clone()),
         ("PIV", information.piv_activation.map(|activation| format!("certificate {activation}"))),
-        (
-            "PIN",
-            Some(
-                information.tries_left.map_or("verified".to_owned(), |tries| format!("tries left: {tries}")),
-            ),
-        ),
+        ("PIN", Some(information.pin.to_string())),
     ];
     let mut text = String::new();
     // Writing to a string cannot fail.

@@ -73,6 +73,9 @@ fn export(arguments: &Arguments) -> Result<bool, Failure> {
     let now = arguments.now.clock().now();
     let certificates =
         arguments.desk.with_card(Disposition::Leave, |console| Ok(console.certificates(now)?))?;
+    if certificates.certificates.is_empty() && certificates.unreadable.is_empty() {
+        return Err(Failure("there are no certificates on the card; nothing was copied".to_owned()));
+    }
     let there = counted(certificates.certificates.len());
     if !arguments.yes {
         for listed in &certificates.certificates {

@@ -65,9 +65,14 @@ pub(super) fn new_secret(given: Option<&str>, question: &str) -> Result<Zeroizin
 
 /// Asks a question; only `y` and `yes` are a yes.
 pub(super) fn confirms(question: &str) -> Result<bool, Failure> {
-    eprint!("{question} [yes/no] ");
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        eprint!("{question} [yes/no] ");
+    } else {
+        eprintln!("{question} [yes/no]");
+    }
     io::stderr().flush()?;
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    input.read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

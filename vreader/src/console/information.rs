@@ -10,7 +10,7 @@ use card_sim::cac::ObjectId;
 use serde::Serialize;
 
 use super::{
-    Console, ConsoleError, DOD, Face, GSC_IS, PIV,
+    Console, ConsoleError, DOD, Face, GSC_IS, PIV, PinStatus,
     activation::Activation,
     certificates::{Certificates, Purpose, SOON},
     elements, value,
@@ -62,8 +62,8 @@ pub struct Information {
     pub issued: Option<Date>,
     /// Last day.
     pub expires: Option<Date>,
-    /// Tries that the PIN has left; nothing if it is verified, for then the card does not say.
-    pub tries_left: Option<u8>,
+    /// What the card says of its PIN.
+    pub pin: PinStatus,
     /// What the PIN shows, if it was not verified.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub behind_the_pin: &'static [&'static str],
@@ -86,9 +86,10 @@ impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
         let mut information = self.public(&certificates)?;
         if let Some(pin) = pin {
             self.log_in(pin)?;
+            information.pin = PinStatus::Verified;
             self.personal(&mut information)?;
         } else {
-            information.tries_left = self.tries_left()?;
+            information.pin = self.pin_status()?;
             information.behind_the_pin = self.behind_the_pin()?;
         }
         if self.face == Face::CommonAccess && self.has_piv {
@@ -123,7 +124,7 @@ impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
             organization: Vec::new(),
             issued: None,
             expires: value(&elements, chuid::tag::EXPIRATION_DATE).and_then(Date::from_compact),
-            tries_left: None,
+            pin: PinStatus::NotTold,
             behind_the_pin: &[],
             piv_activation: None,
             warnings: Vec::new(),
@@ -197,12 +198,12 @@ impl Information {
                 warnings.push(format!("the card expires on {expires}: ask for a new one"));
             }
         }
-        match self.tries_left {
-            Some(0) if self.face == Face::CommonAccess => {
+        match self.pin {
+            PinStatus::TriesLeft(0) if self.face == Face::CommonAccess => {
                 warnings.push(ConsoleError::LockedByIssuer.to_string());
             }
-            Some(0) => warnings.push(ConsoleError::Locked.to_string()),
-            Some(1) => warnings.push("one more wrong PIN locks the card".to_owned()),
+            PinStatus::TriesLeft(0) => warnings.push(ConsoleError::Locked.to_string()),
+            PinStatus::TriesLeft(1) => warnings.push("one more wrong PIN locks the card".to_owned()),
             _ => {}
         }
         warnings

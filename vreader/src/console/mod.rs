@@ -28,7 +28,7 @@ use apdu::tlv_ber;
 use card_sim::profile::{self, Profile};
 use serde::Serialize;
 
-pub use self::information::Information;
+pub use self::{information::Information, pin::PinStatus};
 use crate::{
     check::{Found, command, get_data},
     clone::{PIV, containers},
@@ -88,6 +88,11 @@ pub enum ConsoleError {
         "a Common Access Card has no unlock code that its holder could know: contact the issuer, which is an ID card office"
     )]
     NoUnlockCode,
+    /// The other side of the card.
+    #[error(
+        "the card refuses {0} here (6982); through its antenna it may do that only under secure messaging: put it into a contact reader"
+    )]
+    NotHere(&'static str),
     /// Something else.
     #[error("the card answers {command} with {status:04X}")]
     Refused {

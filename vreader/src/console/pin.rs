@@ -1,8 +1,9 @@
 //! The holder's PIN: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (SP 800-73-5 part 2, 3.2; GSC-IS 2.1, 5.3.3).
 
-use std::error::Error;
+use std::{error::Error, fmt};
 
 use card_sim::reference::pad_pin;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Console, ConsoleError, Face};
@@ -12,17 +13,41 @@ const VERIFY: u8 = 0x20;
 const CHANGE_REFERENCE_DATA: u8 = 0x24;
 const RESET_RETRY_COUNTER: u8 = 0x2C;
 
+/// What a card says of its PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PinStatus {
+    /// So many tries are left; none if it is locked.
+    TriesLeft(u8),
+    /// It is verified, and the card says no more then.
+    Verified,
+    /// Nothing: through the antenna most cards do not.
+    NotTold,
+}
+
+impl fmt::Display for PinStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TriesLeft(left) => write!(f, "tries left: {left}"),
+            Self::Verified => f.write_str("verified"),
+            Self::NotTold => f.write_str("the card does not say how many tries are left"),
+        }
+    }
+}
+
 /// Reference data as a command has it.
 type Padded = Zeroizing<[u8; 8]>;
 
 impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
-    /// How many tries the PIN has left; nothing if the card does not say, since the PIN is verified.
-    pub fn tries_left(&mut self) -> Result<Option<u8>, ConsoleError> {
+    /// What the card says of its PIN.
+    pub fn pin_status(&mut self) -> Result<PinStatus, ConsoleError> {
         self.select_face()?;
         let status = self.send([0x00, VERIFY, 0x00, self.reference()], &[])?.status;
-        Ok(match status {
-            0x6983 => Some(0),
-            status => tries(status),
+        Ok(match (status, tries(status)) {
+            (0x9000, _) => PinStatus::Verified,
+            (0x6983, _) => PinStatus::TriesLeft(0),
+            (_, Some(left)) => PinStatus::TriesLeft(left),
+            _ => PinStatus::NotTold,
         })
     }
 
@@ -70,6 +95,7 @@ impl<T: Transport<Error: Error + Send + Sync + 'static>> Console<T> {
             (0x6983, _) if self.face == Face::CommonAccess => Err(ConsoleError::LockedByIssuer),
             (0x6983, _) => Err(ConsoleError::Locked),
             (_, Some(tries_left)) => Err(ConsoleError::Wrong { what, tries_left }),
+            (0x6982, None) => Err(ConsoleError::NotHere(command)),
             (status, None) => Err(ConsoleError::Refused { command, status }),
         }
     }

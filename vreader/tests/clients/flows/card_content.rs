@@ -244,20 +244,20 @@ fn row_06_three_wrong_pins_lock_the_card() {
     world.reinsert();
     assert!(log_in(&world, WRONG_PIN).contains("CKR_PIN_INCORRECT"));
     assert!(flags().contains("final user PIN try"));
-    assert_eq!(console_json(&world, &["card", "info"])["tries_left"], 1);
+    assert_eq!(console_json(&world, &["card", "info"])["pin"]["tries_left"], 1);
     log_in(&world, WRONG_PIN);
     assert!(flags().contains("user PIN locked"));
     for _ in 0..2 {
         assert!(log_in(&world, PIN).contains("CKR_PIN_LOCKED"));
         world.reinsert();
     }
-    assert_eq!(console_json(&world, &["card", "info"])["tries_left"], 0);
+    assert_eq!(console_json(&world, &["card", "info"])["pin"]["tries_left"], 0);
 }
 
 #[test]
 fn row_07_who_knows_the_pin_changes_it() {
     let world = World::with_served_card(&["--profile", GEMALTO]);
-    let tries = || console_json(&world, &["card", "info"])["tries_left"].clone();
+    let tries = || console_json(&world, &["card", "info"])["pin"]["tries_left"].clone();
     let change = |old, new| {
         let words = ["--change-pin", "--auth-id", "01", "--pin", old, "--new-pin", new];
         world.client("pkcs15-tool").env("OPENSC_DRIVER", "cac").args(words)
@@ -411,7 +411,7 @@ fn row_13_a_card_that_goes_and_comes_is_seen_at_once() {
     let time = quickest(&mut scan, |action| world.ctl(&[action]));
     assert!(time < SOON, "{time:?}");
     watched(&mut Watcher::new(world.socket()).unwrap(), |action| world.ctl(&[action]));
-    assert_eq!(console_json(&world, &["card", "info", "--reader", READER])["tries_left"], 3);
+    assert_eq!(console_json(&world, &["card", "info", "--reader", READER])["pin"]["tries_left"], 3);
 }
 
 #[test]
@@ -449,5 +449,5 @@ fn transactions_are_those_of_pcscd() {
         // The end reset the card: nothing is selected, and nobody is logged in.
         assert_ne!(second.join().unwrap(), [0x90, 0x00]);
     });
-    assert_eq!(console_json(&world, &["card", "info"])["tries_left"], 3);
+    assert_eq!(console_json(&world, &["card", "info"])["pin"]["tries_left"], 3);
 }
