@@ -2,5 +2,6 @@
 //!
 //! `clients/flows` shows the same through PC/SC to programs of other people.
 
+mod interruption;
 mod life;
 mod support;
