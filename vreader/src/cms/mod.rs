@@ -48,7 +48,7 @@ use crate::{
     clock::{Clock, Time},
     crypto::DefaultCrypto,
     image::{CardLock, ImageError},
-    issue::{Person, Pki},
+    issue::{Biometrics, Person, Pki},
     random::{self, CardRng},
 };
 
@@ -154,6 +154,7 @@ impl Cms {
         if let Some(identifier) = identifier {
             person.renumber(identifier);
         }
+        let biometrics = Biometrics::random()?;
         self.audited("add holder", None, |cms| {
             let number = person.identifier;
             cms.database.write(|connection| {
@@ -161,7 +162,7 @@ impl Cms {
                     let text = format!("there is a holder with the identifier {number:010} already");
                     return Err(CmsError::Unsupported(text));
                 }
-                let id = HolderRow::insert(connection, &person)?;
+                let id = HolderRow::insert(connection, &person, &biometrics)?;
                 HolderRow::find(connection, id)?.ok_or_else(|| CmsError::NotFound("holder".into()))
             })
         })

@@ -16,13 +16,13 @@ use x509_cert::{Certificate, ext::Extension};
 use zeroize::Zeroizing;
 
 use super::{
-    Features, Plan, Request,
+    Biometrics, Features, Plan, Request,
     certificate::{self, Template},
     cms::{Content, sign},
     container,
     date::Date,
     error::{IssueError, encoding},
-    extension, fingerprint, key_history, oid,
+    extension, key_history, oid,
     person::{CardNumbers, Person},
     pki::{self, Authority, Pki},
     public_key::{key_identifier, subject_public_key_info},
@@ -69,13 +69,13 @@ impl Managed {
     /// Security Object.
     pub fn objects(
         &self,
+        biometrics: &Biometrics,
         retired_keys: u8,
         pki: &Pki,
         crypto: &mut dyn Crypto,
     ) -> Result<Vec<(u32, Vec<u8>)>, IssueError> {
-        let minutiae = fingerprint::minutiae_record(&mut self.plan.randomness.source("fingerprints")?);
         let history = key_history_with(retired_keys);
-        self.plan.data_objects(&self.request, &minutiae, history, pki, crypto)
+        self.plan.data_objects(&self.request, biometrics, history, pki, crypto)
     }
 
     /// A certificate for the key of a slot, in DER, valid from a day to a day.

@@ -222,6 +222,30 @@ pub fn issue_under_all(
     plan.issue(request, pki, of_cac, crypto, progress)
 }
 
+/// Fingers and face of a holder: the same on each of the holder's cards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Biometrics {
+    /// A minutiae record (INCITS 378).
+    pub minutiae: Vec<u8>,
+    /// A face record (INCITS 385).
+    pub face: Vec<u8>,
+}
+
+impl Biometrics {
+    /// Those of nobody.
+    fn sample(randomness: Randomness) -> Result<Self, IssueError> {
+        Ok(Self {
+            minutiae: fingerprint::minutiae_record(&mut randomness.source("fingerprints")?),
+            face: face::face_record(&mut randomness.source("face")?),
+        })
+    }
+
+    /// Those of nobody, always others.
+    pub fn random() -> Result<Self, IssueError> {
+        Self::sample(Randomness::new(None))
+    }
+}
+
 /// A checked request.
 struct Plan {
     randomness: Randomness,
@@ -326,10 +350,10 @@ impl Plan {
             self.certificates(&keys, request, &pki, authorities.as_ref(), crypto)?;
         self.exchange_key(request, &mut keys, crypto)?;
         progress(Step::Objects);
-        let minutiae = fingerprint::minutiae_record(&mut self.randomness.source("fingerprints")?);
-        let fingers = features.fingers(&minutiae);
+        let biometrics = Biometrics::sample(self.randomness)?;
+        let fingers = features.fingers(&biometrics.minutiae);
         let key_history = key_history::key_history(features, off_card_certificates.as_ref());
-        contents.extend(self.data_objects(request, &minutiae, key_history, &pki, crypto)?);
+        contents.extend(self.data_objects(request, &biometrics, key_history, &pki, crypto)?);
         let common_access = match (request.cac, &self.holder, authorities) {
             (Some(request), Some(holder), Some(authorities)) => {
                 let piv = cac::PivSide { certificates: &all, keys: &keys, objects: &contents };
@@ -425,7 +449,7 @@ impl Plan {
     fn data_objects(
         &self,
         request: &Request,
-        minutiae: &[u8],
+        Biometrics { minutiae, face }: &Biometrics,
         key_history: Vec<u8>,
         pki: &Pki,
         crypto: &mut dyn Crypto,
@@ -433,7 +457,6 @@ impl Plan {
         let Self { person, numbers, expires, .. } = self;
         let signer = &pki.content_signer;
         let life = (self.issued, self.expires);
-        let face = face::face_record(&mut self.randomness.source("face")?);
         let (fingers, portrait) = (biometric::Kind::Fingerprints, biometric::Kind::Face);
         let shape = request.shape();
         let ccc = if self.holder.is_some() {
@@ -447,7 +470,7 @@ impl Plan {
             (tag::CCC, ccc),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
             (tag::FINGERPRINTS, biometric::container(fingers, minutiae, numbers, life, signer, crypto)?),
-            (tag::FACE, biometric::container(portrait, &face, numbers, life, signer, crypto)?),
+            (tag::FACE, biometric::container(portrait, face, numbers, life, signer, crypto)?),
             (tag::PRINTED, printed::printed_information(person, numbers, *expires, shape.organization_lines)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history),

@@ -14,7 +14,7 @@ use crate::{
     cms::{
         Cms, CmsError, UpdateOptions, Updated,
         authority::Signing,
-        database::{CardRow, CredentialRow, card_id, placed},
+        database::{CardRow, CredentialRow, HolderRow, card_id, placed},
         request::{Wish, is_retired},
         session::{Access, Draft, Effect, Plan, Step, device},
         state::{DeviceEvent, Reason, RequestKind},
@@ -85,7 +85,9 @@ impl Cms {
         card: &CardRow,
         options: &IssueOptions,
     ) -> Result<Plan, CmsError> {
-        let person = self.holder_of(card)?.person();
+        let holder = self.holder_of(card)?;
+        let biometrics = self.database.read(|connection| HolderRow::biometrics(connection, holder.id))?;
+        let person = holder.person();
         let (authority, issuer) = self.usable(self.issuing_authority()?)?;
         let issued = self.now().date();
         let expires = options.expires.unwrap_or_else(|| self.end_of_life(card));
@@ -108,7 +110,7 @@ impl Cms {
         let recovered = if options.recover { self.recoverable(card)? } else { Vec::new() };
         let retired = u8::try_from(recovered.len()).unwrap_or(u8::MAX);
         let started = Instant::now();
-        let objects = self.managed(&row)?.objects(retired, &self.pki()?, &mut self.crypto)?;
+        let objects = self.managed(&row)?.objects(&biometrics, retired, &self.pki()?, &mut self.crypto)?;
         self.timing.signing += started.elapsed();
         let has_discovery = client.read(DISCOVERY)?.is_some();
         let (last, objects): (Vec<_>, Vec<_>) =

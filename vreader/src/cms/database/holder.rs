@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::broken;
-use crate::issue::{Person, uuid::Uuid};
+use crate::issue::{Biometrics, Person, uuid::Uuid};
 
 /// A person who has cards, or will.
 #[derive(Clone, Debug, Serialize)]
@@ -40,15 +40,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HolderRow> {
 
 impl HolderRow {
     /// Writes a new holder; the number that it got.
-    pub(in crate::cms) fn insert(connection: &Connection, person: &Person) -> rusqlite::Result<i64> {
+    pub(in crate::cms) fn insert(
+        connection: &Connection,
+        person: &Person,
+        biometrics: &Biometrics,
+    ) -> rusqlite::Result<i64> {
         connection.execute(
-            "INSERT INTO holder (name, identifier, uuid, email, principal_name) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO holder (name, identifier, uuid, email, principal_name, minutiae, face) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 person.name,
                 i64::try_from(person.identifier).unwrap_or(i64::MAX),
                 person.uuid.0,
                 person.email,
-                person.principal_name
+                person.principal_name,
+                biometrics.minutiae,
+                biometrics.face
             ],
         )?;
         Ok(connection.last_insert_rowid())
@@ -64,6 +71,13 @@ impl HolderRow {
     ) -> rusqlite::Result<Option<Self>> {
         let identifier = i64::try_from(identifier).unwrap_or(i64::MAX);
         connection.query_row(&format!("{COLUMNS} WHERE identifier = ?1"), [identifier], read).optional()
+    }
+
+    /// Fingers and face.
+    pub(in crate::cms) fn biometrics(connection: &Connection, id: i64) -> rusqlite::Result<Biometrics> {
+        connection.query_row("SELECT minutiae, face FROM holder WHERE id = ?1", [id], |row| {
+            Ok(Biometrics { minutiae: row.get("minutiae")?, face: row.get("face")? })
+        })
     }
 
     pub(in crate::cms) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {

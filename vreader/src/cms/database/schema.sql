@@ -24,7 +24,10 @@ CREATE TABLE holder (
     identifier     INTEGER NOT NULL UNIQUE,
     uuid           BLOB NOT NULL,
     email          TEXT NOT NULL,
-    principal_name TEXT NOT NULL
+    principal_name TEXT NOT NULL,
+    -- Fingers and face, as every card of the holder has them.
+    minutiae       BLOB NOT NULL,
+    face           BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE card (
