@@ -20,6 +20,10 @@ impl ObjectTag {
     pub const ATTESTATION: Self = Self(0x5F_FF01);
     /// X.509 Certificate for PIV Authentication.
     pub const PIV_AUTHENTICATION: Self = Self(0x5F_C105);
+    /// X.509 Certificate for Digital Signature.
+    pub const DIGITAL_SIGNATURE: Self = Self(0x5F_C10A);
+    /// X.509 Certificate for Key Management.
+    pub const KEY_MANAGEMENT: Self = Self(0x5F_C10B);
     /// Printed Information.
     pub const PRINTED: Self = Self(0x5F_C109);
 

@@ -237,6 +237,7 @@ pub mod rules {
         CAC_OBJECT = Status::NotFound, GscIs, "5.3.3", "the object is one of the selected applet's";
         CAC_BUFFER_FORM = Status::IncorrectData, GscIs, "5.3.3", "the data field is a buffer, 01 or 02, and a number of bytes";
         CAC_READ = Status::SecurityStatusNotSatisfied, GscIs, "5.3.3", "the access rule for reading the container is satisfied";
+        CAC_CERTIFICATE = Status::NotFound, DodPractice, "PKI applets", "the applet whose values are read has a certificate";
         CAC_OFFSET = Status::IncorrectP1P2, GscIs, "5.3.3", "the offset is inside the buffer";
         CAC_UPDATE = Status::SecurityStatusNotSatisfied, GscIs, "5.3.3", "buffers are written by the issuer, over a secure channel that this card does not open";
         CAC_PROPERTY = Status::ReferenceNotFound, GscIs, "5.3.3", "the applet has the properties that are asked for";

@@ -199,6 +199,10 @@ fn emptied() -> (ObjectTag, Vec<u8>) {
     (ObjectTag::new(0x5F_C102).unwrap(), vec![0x53, 0x00])
 }
 
+fn signature_certificate() -> (ObjectTag, Vec<u8>) {
+    (ObjectTag::DIGITAL_SIGNATURE, [&[0x53, 0x2D, 0x70, 0x28][..], &[0x2D; 40], &[0x71, 0x01, 0x00]].concat())
+}
+
 fn no_certificate() -> (ObjectTag, Vec<u8>) {
     (ObjectTag::PIV_AUTHENTICATION, vec![0x53, 0x00])
 }
@@ -549,6 +553,9 @@ fn a_try_of_the_sensor_is_spent_before_it_comes_back() {
     }
 }
 
+/// What the e-mail signature applet holds: CertInfo, certificate, identifier.
+const SIGNATURE_APPLET: &[u8] = b"\x06\x00\x71\x01\x70\x08\x72\x04\x0D\x00\x01compressuuid";
+
 /// A Common Access Card whose PIV Authentication certificate is not activated, with so many tries left.
 fn common_access_card(name: &'static str, tries: u8) -> Start {
     let mut store = open_in_memory(&fresh().image);
@@ -557,6 +564,7 @@ fn common_access_card(name: &'static str, tries: u8) -> Start {
     let updates = [
         Update::Write(Record::Profile, b"cac-gemalto-gx4-144"),
         Update::Write(Record::CacContainer(ObjectId::PERSON), &person),
+        Update::Write(Record::CacContainer(ObjectId::SIGNATURE), SIGNATURE_APPLET),
         Update::Write(Record::PivAuthenticationHidden, &[0x01]),
         Update::Write(Record::RetryCounter(Reference::PivPin), &[tries]),
     ];
@@ -596,6 +604,13 @@ fn the_commands_of_the_cac_applets_are_done_or_not_done() {
             put_data(&no_certificate()),
             |old, _| with_object(old, no_certificate()),
         ),
+        issuer("PUT DATA, certificate of both faces", put_data(&signature_certificate()), |old, run| {
+            let (tag, object) = signature_certificate();
+            let applet = Record::CacContainer(ObjectId::SIGNATURE);
+            let shown = run[&applet.number()].clone();
+            assert!(shown.windows(40).any(|bytes| bytes == [0x2D; 40]) && shown.ends_with(b"uuid"));
+            vec![old.clone(), with(&with(old, Record::Object(tag), object), applet, shown)]
+        }),
         issuer("GENERATE ASYMMETRIC KEY PAIR, key that is not activated", vec![GENERATE.to_vec()], new_key),
     ];
     for case in &cases {

@@ -78,6 +78,11 @@ impl ObjectId {
         self.0
     }
 
+    /// Whether it holds the certificate of a PKI applet.
+    pub(super) const fn is_of_pki_applet(self) -> bool {
+        matches!(self, Self::IDENTITY | Self::SIGNATURE | Self::ENCRYPTION)
+    }
+
     /// Its row.
     pub(crate) fn container(self) -> &'static Container {
         // Every constant above has a row, which a test makes sure of.

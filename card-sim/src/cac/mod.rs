@@ -8,7 +8,7 @@
 //! fails forgets the block that waits to be signed; nothing here unblocks a PIN (the card manager does, by PIV).
 //!
 //! Which keys both faces share: the e-mail signature applet `0101` has the key of PIV's 9C, the encryption applet `0102` that of
-//! 9D, as the DoD issues them. The ID key of `0100` belongs to this face alone, and 9A to PIV alone: a card whose PIV
+//! 9D, as the DoD issues them, and show the certificates that PUT DATA gives these. The ID key of `0100` belongs to this face alone, and 9A to PIV alone: a card whose PIV
 //! Authentication certificate is not activated shows three certificates, one that is activated four.
 
 mod applet;
@@ -18,6 +18,7 @@ mod get_acr;
 mod get_challenge;
 mod get_properties;
 mod pin;
+mod pki_certificate;
 mod private_sign_decrypt;
 mod read_buffer;
 mod select;
@@ -26,6 +27,7 @@ mod stock;
 pub use container::{BufferForm, CONTAINERS, Container, ObjectId, split};
 pub use stock::{Applets, PROFILES, PropertiesEntry, Stock};
 
+pub(crate) use pki_certificate::follow;
 pub(crate) use select::{select_applet, select_object};
 
 use heapless::Vec;

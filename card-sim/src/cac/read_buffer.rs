@@ -3,6 +3,7 @@
 use super::{
     State,
     container::{self, Buffer},
+    pki_certificate,
 };
 use crate::{
     piv::Context,
@@ -30,7 +31,16 @@ pub(super) fn run<P: Platform>(
     if !context.security.permits(rule) {
         return Err(rules::CAC_READ.refuse());
     }
-    container::read(&context.platform.store, object, buffer, context.response)?;
+    let store = &context.platform.store;
+    // coolkey finds no certificate at all on a card of which one is empty, and does without one whose values are not there.
+    if buffer == Buffer::Values && object.is_of_pki_applet() {
+        container::read(store, object, Buffer::Tags, context.response)?;
+        if !pki_certificate::is_in(context.response) {
+            return Err(rules::CAC_CERTIFICATE.refuse());
+        }
+        context.response.clear();
+    }
+    container::read(store, object, buffer, context.response)?;
     let offset = usize::from(command.p1p2());
     if offset > context.response.len() {
         return Err(rules::CAC_OFFSET.refuse());

@@ -21,8 +21,7 @@ const CONTENTS: Tag = Tag::new(0x53);
 const DISCOVERY: Tag = Tag::new(0x7E);
 const BIT_GROUP: Tag = Tag::new(0x7F61);
 
-/// Replaces the contents of a data object, in one transaction. On a Common Access Card whose PIV Authentication certificate
-/// is hidden, a new one in its place activates certificate and key in the same transaction.
+/// Replaces the contents of a data object, in one transaction with all that follows from it.
 pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> Result<(), Refusal> {
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
@@ -43,13 +42,33 @@ fn write<P: Platform>(context: &mut Context<'_, P>, tag: u32, object: &[u8]) -> 
     }
     let container = Container::find(tag).filter(|container| context.profile.has_container(container));
     let tag = container.ok_or(rules::OBJECT_NOT_FOUND.refuse())?.tag;
-    let store = &mut context.platform.store;
-    let object_update = Update::Write(Record::Object(tag), object);
     #[cfg(feature = "cac")]
-    if activates_piv_authentication(store, tag, object)? {
-        return Ok(store.commit(&[object_update, Update::Remove(Record::PivAuthenticationHidden)])?);
+    if context.profile.cac.is_some() {
+        return write_on_both_faces(context, tag, object);
     }
-    Ok(store.commit(&[object_update])?)
+    Ok(context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?)
+}
+
+/// The same on a Common Access Card, with what follows from the object on it: a certificate that is activated, or shown by an
+/// applet too.
+#[cfg(feature = "cac")]
+fn write_on_both_faces<P: Platform>(
+    context: &mut Context<'_, P>,
+    tag: ObjectTag,
+    object: &[u8],
+) -> Result<(), Refusal> {
+    let store = &mut context.platform.store;
+    let write = Update::Write(Record::Object(tag), object);
+    if activates_piv_authentication(store, tag, object)? {
+        return Ok(store.commit(&[write, Update::Remove(Record::PivAuthenticationHidden)])?);
+    }
+    // The answer is empty: until then its buffer has room for the container.
+    match cac::follow(store, tag, object, context.response)? {
+        Some(id) => store.commit(&[write, Update::Write(Record::CacContainer(id), context.response)])?,
+        None => store.commit(&[write])?,
+    }
+    context.response.clear();
+    Ok(())
 }
 
 /// Whether the object is the certificate by which the issuer activates a PIV Authentication key that is hidden. An empty

@@ -5,6 +5,7 @@ use crate::{
     card::{PIN, PUK, WRONG_PIN},
     openssl::MESSAGE,
     pcscd::READER,
+    piv_tool::piv_tool,
     tls::{Server, curl_with},
     vreader::require,
     world::{Attachment, Client, World},
@@ -88,6 +89,29 @@ fn three_certificates_in_order_with_their_names() {
         assert_eq!(labels(&listed), LABELS, "OpenSC, {profile}");
         let listed = coolkey(&world, &["--list-objects", "--type", "cert"]).succeeds();
         assert_eq!(labels(&listed), LABELS, "coolkey, {profile}");
+    }
+}
+
+/// What PUT DATA gives 9C, the e-mail signature applet shows too; without a certificate there, clients show the others.
+#[test]
+fn a_certificate_that_piv_gets_is_that_of_the_applet() {
+    let world = world(GEMALTO, &[]);
+    let list = ["--list-objects", "--type", "cert"];
+    let read = ["--read-object", "--type", "cert", "--id", SIGNATURE];
+    // Another one: that of the key-management key will do.
+    let of_9d = ["--read-certificate", "03", "--output", "9d.pem"];
+    world.client("pkcs15-tool").env("OPENSC_DRIVER", "PIV-II").args(of_9d).succeeds();
+    world.client("openssl").args(["x509", "-in", "9d.pem", "-outform", "der", "-out", "9d.der"]).succeeds();
+    let write = |words: &[&str]| piv_tool(&world, "0A", words).env("OPENSC_DRIVER", "PIV-II").run();
+    write(&["--cert", "9C", "--in", "9d.pem"]);
+    opensc(&world, "cac", &read).args(["--output-file", "opensc.der"]).succeeds();
+    coolkey(&world, &read).args(["--output-file", "coolkey.der"]).succeeds();
+    for file in ["opensc.der", "coolkey.der"] {
+        assert_eq!(world.read(file), world.read("9d.der"), "{file}");
+    }
+    write(&["--send-apdu", "00:DB:3F:FF:07:5C:03:5F:C1:0A:53:00"]);
+    for listed in [opensc(&world, "cac", &list).succeeds(), coolkey(&world, &list).succeeds()] {
+        assert_eq!(labels(&listed), [LABELS[0], LABELS[2]], "{listed}");
     }
 }
 
