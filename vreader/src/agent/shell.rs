@@ -1,7 +1,7 @@
 //! The agent at work: whoever sees cards, hears answers or waits for the management system is a thread of its own, and
 //! sends what it learns to one place, where the [`Agent`] decides. Nothing polls, nothing sleeps.
 //!
-//! Promise: an agent that is told to end waits for the update that it has begun; told again, it ends at once.
+//! Promise: an agent that is told to end waits for the update that it has begun; told again, later, it ends at once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -73,6 +73,10 @@ pub enum ShellError {
     #[error("an update was left in the middle; put the card back in, and the next check will finish it")]
     Abandoned,
 }
+
+/// Being told twice within this time is being told once: Ctrl-C reaches a program as member of a group, and then again by the
+/// shell or the `timeout` that started it.
+const ONE_STOP: Duration = Duration::from_millis(500);
 
 /// What threads send to the agent.
 enum Message {
@@ -163,10 +167,12 @@ impl Shell {
 
     /// Runs until it is told to end. `say` tells people.
     pub fn run(mut self, mut say: impl FnMut(&Report) -> io::Result<()>) -> Result<(), ShellError> {
-        let mut stopping = false;
+        let mut stopped: Option<Instant> = None;
         while !self.agent.is_over() {
             let event = match self.next() {
-                Message::Event(Event::Stop) if stopping => return Err(ShellError::Abandoned),
+                Message::Event(Event::Stop) if stopped.is_some_and(|first| first.elapsed() >= ONE_STOP) => {
+                    return Err(ShellError::Abandoned);
+                }
                 Message::Event(event) => event,
                 Message::Lost(missing) => return Err(missing.into()),
                 Message::Line(line) if line.trim().is_empty() => continue,
@@ -178,10 +184,12 @@ impl Shell {
                     Event::Chosen(choice, request)
                 }
             };
-            stopping |= matches!(event, Event::Stop);
+            if matches!(event, Event::Stop) {
+                stopped.get_or_insert_with(Instant::now);
+            }
             self.event(event, &mut say);
-            if self.unheard.is_some() && !stopping {
-                stopping = true;
+            if self.unheard.is_some() && stopped.is_none() {
+                stopped = Some(Instant::now());
                 self.event(Event::Stop, &mut say);
             }
         }
