@@ -48,7 +48,7 @@ check:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
 	$(CARGO) fmt --manifest-path firmware/device/Cargo.toml --check
 	$(CARGO) build -p apdu -p card-sim --no-default-features --lib
-	for features in p384 rsa flash,rsa flash,p384,rsa large-objects,rsa-large yubico cac,flash; do \
+	for features in p384 rsa flash,rsa flash,p384,rsa large-objects,rsa-large key-import yubico cac,flash; do \
 		$(CARGO) check -p card-sim --no-default-features --features $$features --lib || exit 1; \
 	done
 	$(CARGO) check -p vreader --no-default-features

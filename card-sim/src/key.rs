@@ -90,6 +90,13 @@ impl KeyReference {
             Self::Retired(number) => number.get().saturating_add(0x81),
         }
     }
+
+    /// Whether its holder may have other copies of the key, so that what was encrypted for it is not lost with the card: only such
+    /// keys may be made outside of it (FIPS 201-3, 4.2.2).
+    #[cfg(feature = "key-import")]
+    pub(crate) const fn is_for_key_management(self) -> bool {
+        matches!(self, Self::KeyManagement | Self::Retired(_))
+    }
 }
 
 /// What a key may do in GENERAL AUTHENTICATE (SP 800-73-5 part 2, 3.2.4).

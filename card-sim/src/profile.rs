@@ -68,6 +68,12 @@ pub struct Choices {
     pub reference_format: ReferenceFormat,
     /// What may be done through the antenna.
     pub antenna: Antenna,
+    /// The card manager may give the PIN a new value without the PUK: RESET RETRY COUNTER with P1 `02`. It is in no standard for PIV;
+    /// cards whose holders are helped by a challenge and its response have it.
+    pub administrator_unblock: bool,
+    /// The card manager may import keys for key management, by Yubico's IMPORT ASYMMETRIC KEY (feature `key-import`). YubiKeys
+    /// have the command for all keys, whatever this says.
+    pub key_import: bool,
 }
 
 /// The application property template.
@@ -124,7 +130,8 @@ pub enum MalformedReference {
     SpendsTry,
 }
 
-/// Strict SP 800-73-5; where it leaves a choice, as the genuine NIST test cards (SD33, ID-One PIV on Cosmo V8.1).
+/// Strict SP 800-73-5; where it leaves a choice, as the genuine NIST test cards (SD33, ID-One PIV on Cosmo V8.1). Beyond it, what
+/// card management systems need.
 pub static PIV: Profile = Profile {
     name: "piv",
     description: "PIV card after SP 800-73-5, with the habits of the NIST test cards",
@@ -140,7 +147,7 @@ pub static PIV: Profile = Profile {
     algorithms: &AsymmetricAlgorithm::OF_PIV,
     default_tries: 3,
     tries_kept_for_contact: 1,
-    choices: NIST_CHOICES,
+    choices: Choices { administrator_unblock: true, key_import: true, ..NIST_CHOICES },
     yubico: None,
     #[cfg(feature = "cac")]
     cac: None,
@@ -179,6 +186,8 @@ const NIST_CHOICES: Choices = Choices {
     reselection: Reselection::Keeps,
     reference_format: ReferenceFormat::Digits,
     antenna: Antenna::Restricted,
+    administrator_unblock: false,
+    key_import: false,
 };
 
 /// Every profile.
@@ -257,6 +266,11 @@ impl Profile {
     /// Yubico's dialect, if the card has it and this build knows it: without the feature, nothing of what asks for it is left.
     pub(crate) fn dialect(&self) -> Option<&'static Yubico> {
         if cfg!(feature = "yubico") { self.yubico } else { None }
+    }
+
+    /// Whether a card of this stock has IMPORT ASYMMETRIC KEY.
+    pub(crate) fn takes_keys(&self) -> bool {
+        self.dialect().is_some() || (cfg!(feature = "key-import") && self.choices.key_import)
     }
 
     /// Whether a card of this stock lets its holder choose this well-formed PIN or PUK.

@@ -25,6 +25,8 @@ pub enum Document {
     GscIs,
     /// How the DoD uses these cards.
     DodPractice,
+    /// FIPS 201-3: the PIV card and its life.
+    Fips201,
 }
 
 impl fmt::Display for Document {
@@ -37,6 +39,7 @@ impl fmt::Display for Document {
             Self::YubicoPiv => "Yubico PIV",
             Self::GscIs => "GSC-IS 2.1",
             Self::DodPractice => "DoD practice",
+            Self::Fips201 => "FIPS 201-3",
         })
     }
 }
@@ -126,7 +129,7 @@ impl From<heapless::CapacityError> for Refusal {
 /// Every rule that this card enforces.
 pub mod rules {
     use super::Document::{
-        DodPractice, GlobalPlatform, GscIs, Iso7816Part4, Sp80073Part1, Sp80073Part2, YubicoPiv,
+        DodPractice, Fips201, GlobalPlatform, GscIs, Iso7816Part4, Sp80073Part1, Sp80073Part2, YubicoPiv,
     };
     use super::{Document, Rule, Status};
 
@@ -186,8 +189,9 @@ pub mod rules {
         // CHANGE REFERENCE DATA, RESET RETRY COUNTER.
         CHANGE_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.2", "P1 is 00";
         CHANGE_FORM = Status::IncorrectData, Sp80073Part2, "3.2.2", "the data field is the old and the new reference data, 8 bytes each and well formed";
-        RESET_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.3", "P1 is 00";
+        RESET_P1 = Status::IncorrectP1P2, Sp80073Part2, "3.2.3", "P1 is 00, or 02 for the card manager of a card that has it";
         RESET_FORM = Status::IncorrectData, Sp80073Part2, "3.2.3", "the data field is the PUK and a well-formed new PIN, 8 bytes each";
+        RESET_BY_ADMINISTRATOR_FORM = Status::IncorrectData, Iso7816Part4, "RESET RETRY COUNTER", "with P1 02, the data field is a well-formed new PIN of 8 bytes";
         // GENERAL AUTHENTICATE.
         ALGORITHM_KEY = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "P1 is the algorithm of the key that P2 names";
         EMPTY_SLOT = Status::IncorrectP1P2, Sp80073Part2, "3.2.4", "the key that P2 names is on the card";
@@ -205,6 +209,8 @@ pub mod rules {
         GENERATE_P1P2 = Status::IncorrectP1P2, Sp80073Part2, "3.3.2", "P1 is 00 and P2 is a key that the card may generate";
         GENERATE_FORM = Status::IncorrectData, Sp80073Part2, "3.3.2", "the data field is a control template AC with a mechanism";
         ALGORITHM_UNSUPPORTED = Status::IncorrectData, Sp80073Part1, "table 6", "the card has the mechanism and the exponent";
+        // IMPORT ASYMMETRIC KEY of other cards than YubiKeys.
+        IMPORT_REFERENCE = Status::IncorrectP1P2, Fips201, "4.2.2", "only keys for key management come from outside: P2 is 9D or a retired key";
         // Yubico's commands.
         YUBICO_P1P2 = Status::IncorrectP1P2, YubicoPiv, "commands", "P1 and P2 are those of the command";
         KEY_POLICY = Status::IncorrectData, YubicoPiv, "key policies", "a PIN policy AA is one byte from 00 to 05, a touch policy AB one from 00 to 03";

@@ -63,8 +63,6 @@ fn cases() -> Vec<Case> {
         let command = [&header[..], &[length], old, new].concat();
         Case { name, administrator: false, holder: false, commands: vec![command], states }
     };
-    let issuer =
-        |name, commands, states: States| Case { name, administrator: true, holder: false, commands, states };
     vec![
         holder("VERIFY, wrong PIN", [0x00, 0x20, 0x00, 0x80], WRONG, &[], |old, _| {
             vec![old.clone(), spent(old, Reference::PivPin)]
@@ -110,17 +108,38 @@ fn cases() -> Vec<Case> {
             let new = with_tries(&with_value(old, Reference::PivPin), Reference::Puk, 3);
             vec![old.clone(), spent(old, Reference::Puk), new]
         }),
+        issuer("RESET RETRY COUNTER by the card manager", vec![reset_by_administrator()], |old, _| {
+            vec![old.clone(), with_value(old, Reference::PivPin)]
+        }),
+        issuer("IMPORT ASYMMETRIC KEY for key management", vec![imports::p256(0x9D)], |old, run| {
+            let key = Record::Key(KeyReference::KeyManagement);
+            assert_ne!(old.get(&key.number()), run.get(&key.number()));
+            // P-256, imported, no policies.
+            vec![old.clone(), with(old, key, [&[0x11, 0x02][..], &imports::SCALAR].concat())]
+        }),
         issuer("PUT DATA, small", put_data(&small()), |old, _| with_object(old, small())),
         issuer("PUT DATA, large", put_data(&large()), |old, _| with_object(old, large())),
         issuer("PUT DATA, emptied", put_data(&emptied()), |old, _| with_object(old, emptied())),
-        issuer("GENERATE ASYMMETRIC KEY PAIR", vec![GENERATE.to_vec()], |old, run| {
-            // Which key comes of the card's randomness is not for this test to say; all else is.
-            let key = Record::Key(KeyReference::PivAuthentication);
-            let new = run[&key.number()].clone();
-            assert_ne!(old[&key.number()], new);
-            vec![old.clone(), with(old, key, new)]
-        }),
+        issuer("GENERATE ASYMMETRIC KEY PAIR", vec![GENERATE.to_vec()], new_key),
     ]
+}
+
+/// A command of the card manager.
+fn issuer(name: &'static str, commands: Vec<Vec<u8>>, states: States) -> Case {
+    Case { name, administrator: true, holder: false, commands, states }
+}
+
+/// Another key in 9A. Which one comes of the card's randomness is not for this test to say; all else is.
+fn new_key(old: &Contents, run: &Contents) -> Vec<Contents> {
+    let key = Record::Key(KeyReference::PivAuthentication);
+    let new = run[&key.number()].clone();
+    assert_ne!(old[&key.number()], new);
+    vec![old.clone(), with(old, key, new)]
+}
+
+/// A new PIN without the PUK.
+fn reset_by_administrator() -> Vec<u8> {
+    [&[0x00, 0x2C, 0x02, 0x80, 0x08][..], NEW].concat()
 }
 
 /// GENERATE for 9A on P-256.
@@ -173,6 +192,10 @@ fn large() -> (ObjectTag, Vec<u8>) {
 
 fn emptied() -> (ObjectTag, Vec<u8>) {
     (ObjectTag::new(0x5F_C102).unwrap(), vec![0x53, 0x00])
+}
+
+fn no_certificate() -> (ObjectTag, Vec<u8>) {
+    (ObjectTag::PIV_AUTHENTICATION, vec![0x53, 0x00])
 }
 
 /// A state in which a command starts.
@@ -452,8 +475,7 @@ fn yubicos_commands_are_done_or_not_done() {
     let import = [&[0x00, 0xFE, 0x11, 0x9A, 0x25, 0x06, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x01]].concat();
     let [ed25519, x25519, rsa] =
         imports::fields().map(|(algorithm, field)| imports::import(algorithm, 0x9A, &field));
-    let issuer =
-        |name, command| Case { name, administrator: true, holder: false, commands: vec![command], states };
+    let issuer = |name, command| issuer(name, vec![command], states);
     let put = |number: u8, contents: &[u8]| {
         let object = [&[0x53, u8::try_from(contents.len()).unwrap()][..], contents].concat();
         let data = [&[0x5C, 0x03, 0x5F, 0x00, number][..], &object].concat();
@@ -558,17 +580,18 @@ fn the_commands_of_the_cac_applets_are_done_or_not_done() {
         holder("CHANGE REFERENCE DATA of the applets, wrong PIN", change, WRONG, NEW, one_less),
         holder("CHANGE REFERENCE DATA of the applets", change, PIN, NEW, changed),
         holder("CHANGE REFERENCE DATA of the applets, P1 01", change_of_opensc, PIN, NEW, changed),
-        // The other face: whatever is written there, the mark that the certificate is not activated stays.
-        Case {
-            name: "PUT DATA, certificate that is not activated",
-            administrator: true,
-            holder: false,
-            commands: put_data(&large()),
-            states: |old, _| {
-                assert!(old.contains_key(&Record::PivAuthenticationHidden.number()));
-                with_object(old, large())
-            },
-        },
+        // The other face: the mark that the certificate is not activated goes with the new certificate, and by nothing else.
+        issuer("PUT DATA, certificate that activates", put_data(&large()), |old, _| {
+            let mut new = with(old, Record::Object(large().0), large().1);
+            assert!(new.remove(&Record::PivAuthenticationHidden.number()).is_some());
+            vec![old.clone(), new]
+        }),
+        issuer(
+            "PUT DATA, certificate that is not activated emptied",
+            put_data(&no_certificate()),
+            |old, _| with_object(old, no_certificate()),
+        ),
+        issuer("GENERATE ASYMMETRIC KEY PAIR, key that is not activated", vec![GENERATE.to_vec()], new_key),
     ];
     for case in &cases {
         for start in [common_access_card("a Common Access Card", 3), common_access_card("nearly locked", 1)] {

@@ -41,6 +41,11 @@ pub fn signs(key_reference: u8) -> bool {
     matches!(key_reference, 0x9A | 0x9C | 0x9E)
 }
 
+/// Whether the key may be made outside of the card (FIPS 201-3, 4.2.2: keys for key management).
+pub fn imported(key_reference: u8) -> bool {
+    matches!(key_reference, 0x9D | 0x82..=0x95)
+}
+
 /// Whether GENERATE ASYMMETRIC KEY PAIR makes this key.
 pub fn generated(key_reference: u8) -> bool {
     matches!(key_reference, 0x9A | 0x9C | 0x9D | 0x9E)

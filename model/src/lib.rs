@@ -8,6 +8,8 @@
 //! * Access: [`access`] is the matrix. What it forbids is refused; what it allows is not refused for want of a proof.
 //! * Contents: GET DATA answers with what was written, no refusal carries data.
 //!
+//! Beyond the standard, it knows RESET RETRY COUNTER with P1 `02` and IMPORT ASYMMETRIC KEY.
+//!
 //! It says nothing of what the standard leaves open, nor of the result of a private key, nor of fingers. It was written from
 //! SP 800-73-5, parts 1 and 2, for the contact interface without secure messaging, and shares no code with the card but the
 //! parsing of APDUs and TLVs.
@@ -216,7 +218,9 @@ impl Model {
     /// A part of a chain that is not the last (part 2, 4.2: only the commands of table 2 with a "Yes").
     fn judge_part(&mut self, command: &Command<'_>, data: &[u8], status: u16) -> Result<(), String> {
         let with_finger = command.instruction == 0x20 && matches!(command.p2, 0x96 | 0x97);
-        if self.volatile.elsewhere || !(with_finger || matches!(command.instruction, 0x47 | 0x87 | 0xDB)) {
+        if self.volatile.elsewhere
+            || !(with_finger || matches!(command.instruction, 0x47 | 0x87 | 0xDB | 0xFE))
+        {
             self.volatile.interrupt();
             return must(!succeeded(status) && data.is_empty(), "it does not come in a chain");
         }

@@ -32,6 +32,10 @@ pub(crate) enum Request {
     },
     /// VERIFY, CHANGE REFERENCE DATA and RESET RETRY COUNTER: a value is presented.
     Present(Present),
+    /// RESET RETRY COUNTER with P1 `02`: the card manager gives the PIN a new value.
+    NewPin {
+        data: Vec<u8>,
+    },
     /// GENERAL AUTHENTICATE with a private key.
     Use {
         reference: u8,
@@ -50,6 +54,11 @@ pub(crate) enum Request {
     },
     /// GENERATE ASYMMETRIC KEY PAIR.
     Generate {
+        reference: u8,
+        algorithm: u8,
+    },
+    /// Yubico's IMPORT ASYMMETRIC KEY, as other cards have it.
+    Import {
         reference: u8,
         algorithm: u8,
     },
@@ -100,9 +109,11 @@ impl Request {
             0x20 if p1 == 0x00 && matches!(p2, GLOBAL_PIN | PIV_PIN) => present(p2, Purpose::Verify, data),
             0x24 if p1 == 0x00 => present(p2, Purpose::Change, data),
             0x2C if (p1, p2) == (0x00, PIV_PIN) => present(PUK, Purpose::Unblock, data),
+            0x2C if (p1, p2) == (0x02, PIV_PIN) => Self::NewPin { data: data.to_vec() },
             0x87 => authenticate(p1, p2, data),
             0xDB if (p1, p2) == (0x3F, 0xFF) => write(data).unwrap_or(Self::Other),
             0x47 if p1 == 0x00 && access::generated(p2) => generate(p2, data).unwrap_or(Self::Other),
+            0xFE if access::imported(p2) => Self::Import { reference: p2, algorithm: p1 },
             _ => Self::Other,
         }
     }

@@ -42,6 +42,7 @@ impl Model {
                 only(SUCCESS)
             }
             Request::Present(present) => only(self.present(present)),
+            Request::NewPin { data } => only(self.new_pin(data)),
             Request::Use { reference, algorithm, exponentiation } => {
                 if self.persistent.keys.get(reference) != Some(algorithm) {
                     return Refusal;
@@ -56,11 +57,13 @@ impl Model {
             Request::Administrator { algorithm, step } if *algorithm == administrator::ALGORITHM => {
                 self.prove_administrator(step, next)
             }
-            Request::Write { .. } | Request::Generate { .. } if !self.volatile.administrator => {
+            Request::Write { .. } | Request::Generate { .. } | Request::Import { .. }
+                if !self.volatile.administrator =>
+            {
                 only(NOT_SATISFIED)
             }
             Request::Write { tag, .. } if access::reading(*tag).is_some() => Anything,
-            Request::Select { .. } | Request::Generate { .. } => Anything,
+            Request::Select { .. } | Request::Generate { .. } | Request::Import { .. } => Anything,
             _ => Refusal,
         }
     }
@@ -85,7 +88,7 @@ impl Model {
                     self.volatile.verified.remove(&GLOBAL_PIN);
                 }
             }
-            Request::Generate { reference, algorithm } => {
+            Request::Generate { reference, algorithm } | Request::Import { reference, algorithm } => {
                 self.persistent.keys.insert(reference, algorithm);
             }
             Request::Administrator { step: step @ (Step::AskChallenge | Step::AskWitness), .. } => {
@@ -174,6 +177,18 @@ impl Model {
         if present.purpose != Purpose::Unblock {
             self.set_verified(verifies, true);
         }
+        SUCCESS
+    }
+
+    /// The card manager gives the PIN a new value and all its tries; nothing is compared, and nothing verified
+    /// (ISO/IEC 7816-4, RESET RETRY COUNTER with P1 `02`).
+    fn new_pin(&mut self, data: &[u8]) -> u16 {
+        if !self.volatile.administrator {
+            return NOT_SATISFIED;
+        }
+        let Some(value) = value(PIV_PIN, data) else { return MALFORMED };
+        let Some(pin) = self.persistent.references.get_mut(&PIV_PIN) else { return NO_REFERENCE };
+        *pin = Reference { value, left: pin.total, total: pin.total };
         SUCCESS
     }
 

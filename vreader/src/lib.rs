@@ -6,9 +6,13 @@
 
 pub mod agent;
 pub mod attach;
+pub mod card_client;
 pub mod check;
 pub mod clock;
 pub mod clone;
+#[cfg(feature = "cms")]
+pub mod cms;
+pub mod console;
 pub mod crypto;
 pub mod emulated;
 pub mod fuzz;
@@ -18,6 +22,7 @@ pub mod inspect;
 pub mod issue;
 pub mod random;
 pub mod reader;
+pub mod revocation;
 pub mod run;
 pub mod sm;
 pub mod stock;

@@ -5,7 +5,7 @@
 //! application; here they are called `00`.
 //!
 //! Promises: selecting another applet of this face keeps the login, selecting PIV or the issuer's domain ends it; a command that
-//! fails forgets the block that waits to be signed; nothing here unblocks a PIN.
+//! fails forgets the block that waits to be signed; nothing here unblocks a PIN (the card manager does, by PIV).
 //!
 //! Which keys both faces share: the e-mail signature applet `0101` has the key of PIV's 9C, the encryption applet `0102` that of
 //! 9D, as the DoD issues them. The ID key of `0100` belongs to this face alone, and 9A to PIV alone: a card whose PIV
@@ -97,6 +97,7 @@ pub(crate) fn takes_class(command: &apdu::Command<'_>) -> bool {
 }
 
 /// Whether the PIV Authentication certificate and key are on the card and not activated: clients see three certificates then.
+/// PUT DATA of a certificate activates them.
 pub(crate) fn piv_authentication_is_hidden(store: &impl Store) -> Result<bool, StoreError> {
     let mut state = Vec::<u8, 1>::new();
     store.read(Record::PivAuthenticationHidden, &mut state)

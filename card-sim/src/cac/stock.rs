@@ -62,6 +62,8 @@ const CHOICES: Choices = Choices {
     reselection: Reselection::Keeps,
     reference_format: ReferenceFormat::Digits,
     antenna: Antenna::Restricted,
+    administrator_unblock: true,
+    key_import: true,
 };
 
 /// What a reader makes up for a card without historical bytes of its own at the antenna.

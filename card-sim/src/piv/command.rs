@@ -19,7 +19,7 @@ pub(crate) mod instruction {
     pub(crate) const GENERAL_AUTHENTICATE: u8 = 0x87;
     pub(crate) const GET_DATA: u8 = 0xCB;
     pub(crate) const PUT_DATA: u8 = 0xDB;
-    /// Yubico's.
+    /// Yubico's, and here also of other cards.
     pub(crate) const IMPORT_ASYMMETRIC_KEY: u8 = 0xFE;
 }
 
@@ -32,10 +32,15 @@ pub(crate) enum Command<'a> {
     ChangeReferenceData(ChangeReferenceData<'a>),
     /// The data field: PUK and new PIN.
     ResetRetryCounter(&'a [u8]),
+    /// The same without the PUK; the data field: new PIN.
+    ResetByAdministrator(&'a [u8]),
     GeneralAuthenticate(GeneralAuthenticate<'a>),
     /// The data field: `5C` and `53`, or a whole `7E` or `7F61`.
     PutData(&'a [u8]),
     GenerateAsymmetricKeyPair(GenerateAsymmetricKeyPair<'a>),
+    /// Beyond the standard.
+    #[cfg(feature = "key-import")]
+    ImportAsymmetricKey(ImportAsymmetricKey<'a>),
 }
 
 /// VERIFY in its three forms.
@@ -72,10 +77,19 @@ pub(crate) struct GenerateAsymmetricKeyPair<'a> {
     pub(crate) template: &'a [u8],
 }
 
-impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
-    type Error = Refusal;
+#[cfg(feature = "key-import")]
+#[derive(Clone, Copy)]
+pub(crate) struct ImportAsymmetricKey<'a> {
+    /// Algorithm identifier, P1.
+    pub(crate) algorithm: u8,
+    pub(crate) reference: KeyReference,
+    /// The data field: the key's parts, and on a YubiKey its policies.
+    pub(crate) data: &'a [u8],
+}
 
-    fn try_from(command: &apdu::Command<'a>) -> Result<Self, Refusal> {
+impl<'a> Command<'a> {
+    /// The command, on a card of this stock.
+    pub(crate) fn parse(command: &apdu::Command<'a>, profile: &Profile) -> Result<Self, Refusal> {
         let apdu::Command { instruction, p1, p2, data, .. } = *command;
         Ok(match instruction {
             instruction::GET_DATA if (p1, p2) == (0x3F, 0xFF) => Self::GetData(data),
@@ -90,9 +104,13 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
                 Self::ChangeReferenceData(ChangeReferenceData { key_reference: p2, data })
             }
             instruction::CHANGE_REFERENCE_DATA => return Err(rules::CHANGE_P1.refuse()),
-            instruction::RESET_RETRY_COUNTER if (p1, p2) == (0x00, 0x80) => Self::ResetRetryCounter(data),
-            instruction::RESET_RETRY_COUNTER if p1 == 0x00 => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
-            instruction::RESET_RETRY_COUNTER => return Err(rules::RESET_P1.refuse()),
+            instruction::RESET_RETRY_COUNTER => match (p1, p2) {
+                (0x00, 0x80) => Self::ResetRetryCounter(data),
+                (0x02, 0x80) if profile.choices.administrator_unblock => Self::ResetByAdministrator(data),
+                (0x02, _) if !profile.choices.administrator_unblock => return Err(rules::RESET_P1.refuse()),
+                (0x00 | 0x02, _) => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
+                _ => return Err(rules::RESET_P1.refuse()),
+            },
             instruction::GENERAL_AUTHENTICATE => Self::GeneralAuthenticate(GeneralAuthenticate {
                 algorithm: p1,
                 key_reference: p2,
@@ -107,15 +125,31 @@ impl<'a> TryFrom<&apdu::Command<'a>> for Command<'a> {
                 })
             }
             instruction::GENERATE_ASYMMETRIC_KEY_PAIR => return Err(rules::GENERATE_P1P2.refuse()),
+            #[cfg(feature = "key-import")]
+            instruction::IMPORT_ASYMMETRIC_KEY if profile.choices.key_import => {
+                let reference =
+                    KeyReference::from_byte(p2).filter(|reference| reference.is_for_key_management());
+                let reference = reference.ok_or(rules::IMPORT_REFERENCE.refuse())?;
+                Self::ImportAsymmetricKey(ImportAsymmetricKey { algorithm: p1, reference, data })
+            }
             _ => return Err(rules::INSTRUCTION.refuse()),
         })
     }
-}
 
-impl Command<'_> {
     /// Whether the command is for the contacts only (SP 800-73-5 part 2, table 2).
     pub(crate) fn needs_contact(&self) -> bool {
-        matches!(self, Self::ResetRetryCounter(_) | Self::PutData(_) | Self::GenerateAsymmetricKeyPair(_))
+        match self {
+            Self::GetData(_)
+            | Self::Verify(_)
+            | Self::ChangeReferenceData(_)
+            | Self::GeneralAuthenticate(_) => false,
+            Self::ResetRetryCounter(_)
+            | Self::ResetByAdministrator(_)
+            | Self::PutData(_)
+            | Self::GenerateAsymmetricKeyPair(_) => true,
+            #[cfg(feature = "key-import")]
+            Self::ImportAsymmetricKey(_) => true,
+        }
     }
 }
 
@@ -125,7 +159,7 @@ pub(crate) fn may_be_chained(command: &apdu::Command<'_>, profile: &Profile) -> 
         instruction::GENERAL_AUTHENTICATE
         | instruction::PUT_DATA
         | instruction::GENERATE_ASYMMETRIC_KEY_PAIR => true,
-        instruction::IMPORT_ASYMMETRIC_KEY => profile.yubico.is_some(),
+        instruction::IMPORT_ASYMMETRIC_KEY => profile.takes_keys(),
         instruction::VERIFY => Reference::from_byte(command.p2).is_some_and(Reference::is_finger),
         _ => false,
     }

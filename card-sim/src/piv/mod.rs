@@ -8,6 +8,8 @@ mod command;
 mod general_authenticate;
 mod generate_asymmetric_key_pair;
 mod get_data;
+#[cfg(feature = "key-import")]
+mod import_asymmetric_key;
 mod put_data;
 mod reset_retry_counter;
 mod select;
@@ -68,7 +70,7 @@ pub(crate) fn run<P: Platform>(
     {
         return yubico::run(context, dialect, &command);
     }
-    let command = &Command::try_from(command)?;
+    let command = &Command::parse(command, context.profile)?;
     if context.security.interface() == Interface::Contactless && command.needs_contact() {
         return Err(rules::CONTACT_ONLY.refuse());
     }
@@ -77,10 +79,13 @@ pub(crate) fn run<P: Platform>(
         Command::Verify(verify) => verify::verify(context, verify),
         Command::ChangeReferenceData(change) => change_reference_data::change(context, change),
         Command::ResetRetryCounter(data) => reset_retry_counter::reset(context, data),
+        Command::ResetByAdministrator(data) => reset_retry_counter::reset_by_administrator(context, data),
         Command::GeneralAuthenticate(authenticate) => general_authenticate::run(context, authenticate),
         Command::PutData(data) => put_data::put_data(context, data),
         Command::GenerateAsymmetricKeyPair(generate) => {
             generate_asymmetric_key_pair::generate(context, generate)
         }
+        #[cfg(feature = "key-import")]
+        Command::ImportAsymmetricKey(import) => import_asymmetric_key::import(context, import),
     }
 }

@@ -3,6 +3,8 @@
 use apdu::tlv_ber::{Reader, Tag};
 
 use super::Context;
+#[cfg(feature = "cac")]
+use crate::{cac, store::StoreError};
 use crate::{
     card::RESPONSE_CAPACITY,
     discovery::PinUsagePolicy,
@@ -19,7 +21,8 @@ const CONTENTS: Tag = Tag::new(0x53);
 const DISCOVERY: Tag = Tag::new(0x7E);
 const BIT_GROUP: Tag = Tag::new(0x7F61);
 
-/// Replaces the contents of a data object.
+/// Replaces the contents of a data object, in one transaction. On a Common Access Card whose PIV Authentication certificate
+/// is hidden, a new one in its place activates certificate and key in the same transaction.
 pub(super) fn put_data<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> Result<(), Refusal> {
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
@@ -40,7 +43,25 @@ fn write<P: Platform>(context: &mut Context<'_, P>, tag: u32, object: &[u8]) -> 
     }
     let container = Container::find(tag).filter(|container| context.profile.has_container(container));
     let tag = container.ok_or(rules::OBJECT_NOT_FOUND.refuse())?.tag;
-    Ok(context.platform.store.commit(&[Update::Write(Record::Object(tag), object)])?)
+    let store = &mut context.platform.store;
+    let object_update = Update::Write(Record::Object(tag), object);
+    #[cfg(feature = "cac")]
+    if activates_piv_authentication(store, tag, object)? {
+        return Ok(store.commit(&[object_update, Update::Remove(Record::PivAuthenticationHidden)])?);
+    }
+    Ok(store.commit(&[object_update])?)
+}
+
+/// Whether the object is the certificate by which the issuer activates a PIV Authentication key that is hidden. An empty
+/// object only clears the container, as renewal does before it makes another key.
+#[cfg(feature = "cac")]
+fn activates_piv_authentication(
+    store: &impl Store,
+    tag: ObjectTag,
+    object: &[u8],
+) -> Result<bool, StoreError> {
+    let filled = Reader::new(object).expect(CONTENTS).is_ok_and(|contents| !contents.is_empty());
+    Ok(tag == ObjectTag::PIV_AUTHENTICATION && filled && cac::piv_authentication_is_hidden(store)?)
 }
 
 /// What a new Discovery Object takes back opens nothing any more.

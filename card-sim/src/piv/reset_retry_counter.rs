@@ -1,4 +1,4 @@
-//! RESET RETRY COUNTER (SP 800-73-5 part 2, 3.2.3).
+//! RESET RETRY COUNTER (SP 800-73-5 part 2, 3.2.3), and its form for the card manager (ISO/IEC 7816-4, P1 `02`).
 
 use apdu::Status;
 
@@ -8,6 +8,7 @@ use crate::{
     profile::MalformedReference,
     reference::{self, Comparison, Reference, ReferenceRecord},
     refusal::{Refusal, rules},
+    security::AccessRule,
     store::{Record, Store, Update},
 };
 
@@ -55,4 +56,32 @@ pub(super) fn reset<P: Platform>(context: &mut Context<'_, P>, data: &[u8]) -> R
             Err(rules::TRIES_LEFT.refuse_with(context.profile.tries_left(left)))
         }
     }
+}
+
+/// Gives the PIN a new value, blocked or not, in place of a PUK's proof by that of the card management key.
+///
+/// The PUK and its counter stay as they are, and the PIN's status too: nobody has shown that he knows it.
+pub(super) fn reset_by_administrator<P: Platform>(
+    context: &mut Context<'_, P>,
+    new_pin: &[u8],
+) -> Result<(), Refusal> {
+    if !context.security.permits(AccessRule::Administrator) {
+        return Err(rules::ADMINISTRATOR.refuse());
+    }
+    if !context.profile.is_well_formed(Reference::PivPin, new_pin) {
+        return Err(rules::RESET_BY_ADMINISTRATOR_FORM.refuse());
+    }
+    if !context.profile.takes_new_reference(new_pin) {
+        return Err(rules::PIN_COMPLEXITY.refuse());
+    }
+    let store = &mut context.platform.store;
+    let tries = match reference::tries_total(store, Reference::PivPin)? {
+        0 => return Err(rules::REFERENCE_NOT_FOUND.refuse()),
+        tries => tries,
+    };
+    let record = ReferenceRecord::new(tries, new_pin);
+    Ok(store.commit(&[
+        Update::Write(Record::ReferenceData(Reference::PivPin), record.bytes()),
+        Update::Write(Record::RetryCounter(Reference::PivPin), &[tries]),
+    ])?)
 }

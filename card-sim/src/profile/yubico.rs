@@ -232,6 +232,8 @@ const CHOICES: Choices = Choices {
     reselection: Reselection::Clears,
     reference_format: ReferenceFormat::AnyBytes,
     antenna: Antenna::LikeContacts,
+    administrator_unblock: false,
+    key_import: false,
 };
 
 /// Through USB: 372/4, T=1, IFSC FE; historical bytes `YubikeyNEOr3`.

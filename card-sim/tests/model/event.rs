@@ -51,6 +51,8 @@ enum What {
     Verify(u8, Value),
     Change(u8, Value, Value),
     Unblock(Value, Value),
+    /// RESET RETRY COUNTER by the card manager.
+    NewPin(Value),
     Read(Vec<u8>),
     Write(Vec<u8>, usize),
     Use {
@@ -60,6 +62,8 @@ enum What {
         length: usize,
     },
     Generate(u8, u8),
+    /// A scalar of so many bytes.
+    Import(u8, u8, usize),
     /// GENERAL AUTHENTICATE with the card management key and this template.
     Administrator(Vec<u8>),
     /// The proof that the last challenge or witness asks for, or one with a wrong bit.
@@ -162,6 +166,7 @@ fn what() -> impl Strategy<Value = What> {
         10 => (reference(), value()).prop_map(|(reference, value)| What::Verify(reference, value)),
         3 => (reference(), value(), value()).prop_map(|(reference, old, new)| What::Change(reference, old, new)),
         3 => (value(), value()).prop_map(|(puk, new)| What::Unblock(puk, new)),
+        3 => value().prop_map(What::NewPin),
         8 => tag().prop_map(What::Read),
         5 => (tag(), 0..700_usize).prop_map(|(tag, length)| What::Write(tag, length)),
         7 => (
@@ -172,6 +177,12 @@ fn what() -> impl Strategy<Value = What> {
         )
             .prop_map(|(reference, algorithm, tag, length)| What::Use { reference, algorithm, tag, length }),
         2 => (key(), prop::sample::select(vec![0x11, 0x14, 0x0A])).prop_map(|(key, algorithm)| What::Generate(key, algorithm)),
+        2 => (
+            prop_oneof![3 => Just(0x9D), 3 => 0x80..0x98_u8, 1 => key()],
+            prop::sample::select(vec![0x11, 0x11, 0x14]),
+            prop_oneof![4 => Just(32_usize), 1 => Just(48)],
+        )
+            .prop_map(|(key, algorithm, length)| What::Import(key, algorithm, length)),
         6 => prop::sample::select(ask).prop_map(What::Administrator),
         6 => (any::<bool>(), prop_oneof![5 => Just(true), 1 => Just(false)])
             .prop_map(|(mutual, right)| What::Prove { mutual, right }),
@@ -238,6 +249,7 @@ impl What {
             Self::Unblock(puk, new) => {
                 ([0x00, 0x2C, 0x00, 0x80], [puk.bytes(PUK, model), new.bytes(PIV_PIN, model)].concat())
             }
+            Self::NewPin(new) => ([0x00, 0x2C, 0x02, 0x80], new.bytes(PIV_PIN, model)),
             Self::Read(tag) => ([0x00, 0xCB, 0x3F, 0xFF], tlv(0x5C, tag)),
             Self::Write(tag, length) => ([0x00, 0xDB, 0x3F, 0xFF], object(tag, *length)),
             Self::Use { reference, algorithm, tag, length } => {
@@ -246,6 +258,9 @@ impl What {
             }
             Self::Generate(reference, algorithm) => {
                 ([0x00, 0x47, 0x00, *reference], tlv(0xAC, &tlv(0x80, &[*algorithm])))
+            }
+            Self::Import(reference, algorithm, length) => {
+                ([0x00, 0xFE, *algorithm, *reference], tlv(0x06, &vec![0x5A; *length]))
             }
             Self::Administrator(template) => {
                 let block = if template.len() > 2 { vec![0x33; 16] } else { vec![] };

@@ -1,4 +1,4 @@
-//! Commands that import the keys which only YubiKeys have.
+//! Commands that import keys.
 
 /// p, q, dP, dQ and qInv of an RSA key of 1024 bits, computed with Python.
 const RSA_1024: [&str; 5] = [
@@ -14,13 +14,21 @@ const RSA_1024: [&str; 5] = [
      D0B265CE82A8D190D39D2C325712636B46158C8B2AF7D66FE93CAD7583B896B9",
 ];
 
+/// A scalar of P-256.
+pub(crate) const SCALAR: [u8; 32] = [0x5A; 32];
+
+/// IMPORT ASYMMETRIC KEY of it, without policies, as cards of all stocks take it.
+pub(crate) fn p256(reference: u8) -> Vec<u8> {
+    [&[0x00, 0xFE, 0x11, reference, 0x22, 0x06, 0x20][..], &SCALAR].concat()
+}
+
 /// IMPORT ASYMMETRIC KEY of an algorithm to a key reference, in an extended command.
 pub(crate) fn import(algorithm: u8, reference: u8, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len()).unwrap().to_be_bytes();
     [&[0x00, 0xFE, algorithm, reference, 0x00], &length[..], data].concat()
 }
 
-/// The data fields of good imports, each with its algorithm.
+/// The data fields of good imports of keys that only YubiKeys have, each with its algorithm.
 pub(crate) fn fields() -> [(u8, Vec<u8>); 3] {
     let curve25519 =
         |tag: u8| [&[tag, 0x20][..], &[0x5A; 32], &[0xAA, 0x01, 0x02, 0xAB, 0x01, 0x01]].concat();

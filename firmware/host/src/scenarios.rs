@@ -23,7 +23,7 @@ pub(crate) struct Found {
     pub(crate) scenarios: usize,
     pub(crate) exchanges: usize,
     pub(crate) memory: MemoryUsed,
-    /// Files with scenarios of the CAC applets, which no chip has.
+    /// Files with scenarios of what no chip has.
     pub(crate) of_other_cards: usize,
     /// What went wrong.
     pub(crate) wrong: Vec<String>,
@@ -64,10 +64,10 @@ pub(crate) fn run_all(chip: &Chip, firmware: &Path) -> Found {
     found
 }
 
-/// Whether a file is about the CAC applets or Yubico's commands, which no chip has.
+/// Whether a file is about the CAC applets, Yubico's commands or the import of keys, which no chip has.
 fn of_other_cards(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("cac_") || name.starts_with("yubico_")
+    ["cac_", "yubico_", "key_import"].iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// What was seen in a scenario.

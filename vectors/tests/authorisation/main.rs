@@ -29,8 +29,10 @@ fn doing(row: &Row, policy: Policy) -> Vec<u8> {
         Deed::Verify => command([0x00, 0x20, 0x00, reference], &value(reference)),
         Deed::Change => command([0x00, 0x24, 0x00, reference], &value(reference).repeat(2)),
         Deed::Unblock => command([0x00, 0x2C, 0x00, reference], &[&card::PUK[..], card::PIN].concat()),
+        Deed::NewPin => command([0x00, 0x2C, 0x02, reference], card::PIN),
         Deed::Use => using(reference),
         Deed::Generate => command([0x00, 0x47, 0x00, reference], &[0xAC, 0x03, 0x80, 0x01, 0x11]),
+        Deed::Import => command([0x00, 0xFE, 0x11, reference], &[&[0x06, 0x20][..], &[0x5A; 32]].concat()),
         Deed::Select => command([0x00, 0xA4, 0x04, 0x00], &row.what.to_be_bytes()[3..]),
     }
 }

@@ -12,8 +12,11 @@ pub(crate) enum Deed {
     Verify,
     Change,
     Unblock,
+    /// A new PIN from the card manager.
+    NewPin,
     Use,
     Generate,
+    Import,
     Select,
 }
 
@@ -119,7 +122,9 @@ fn deed(name: &str) -> Deed {
         "change" => Deed::Change,
         "unblock" => Deed::Unblock,
         "use" => Deed::Use,
+        "new pin" => Deed::NewPin,
         "generate" => Deed::Generate,
+        "import" => Deed::Import,
         "select" => Deed::Select,
         _ => panic!("nobody does {name}"),
     }

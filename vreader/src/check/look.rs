@@ -109,10 +109,10 @@ fn prove(
 }
 
 /// Something that only the private key can do.
-pub(super) struct Challenge {
-    pub(super) algorithm: u8,
+pub(crate) struct Challenge {
+    pub(crate) algorithm: u8,
     /// The dynamic authentication template.
-    pub(super) template: Vec<u8>,
+    pub(crate) template: Vec<u8>,
     met_by: MetBy,
 }
 
@@ -125,7 +125,7 @@ enum MetBy {
 
 impl Challenge {
     /// A challenge for a key: to sign, or for `9D` and retired keys to decrypt or agree.
-    pub(super) fn new(
+    pub(crate) fn new(
         key: &SubjectPublicKeyInfoOwned,
         reference: u8,
         rng: &mut dyn CryptoRng,
@@ -189,7 +189,7 @@ impl Challenge {
     }
 
     /// Whether the answer is one that only the private key can give.
-    pub(super) fn is_met(&self, key: &SubjectPublicKeyInfoOwned, response: &[u8]) -> bool {
+    pub(crate) fn is_met(&self, key: &SubjectPublicKeyInfoOwned, response: &[u8]) -> bool {
         match &self.met_by {
             MetBy::Signature { scheme, hash, message } => scheme.verifies(key, *hash, message, response),
             MetBy::Secret(secret) => response == secret.as_slice(),

@@ -78,7 +78,10 @@ pub use self::{
     outcome::Outcome,
     report::{Counts, Part, Report, RowReport},
 };
-pub(crate) use self::{hand::command, look::read as get_data};
+pub(crate) use self::{
+    hand::command,
+    look::{Challenge, read as get_data},
+};
 use crate::{
     attach::pcsc::RemoteCard,
     emulated::EmulatedError,

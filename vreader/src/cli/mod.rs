@@ -4,14 +4,22 @@
 //! error. An error says what was tried, what was found and what to do.
 
 mod apdu;
+mod card_certs;
 mod card_check;
 mod card_clone;
 mod card_import;
+mod card_info;
 mod card_new;
+mod card_pin;
 mod card_show;
+mod card_unlock;
+mod certs_export;
 mod clock;
+#[cfg(feature = "cms")]
+mod cms;
 mod ctl;
 mod demo;
+mod desk;
 mod doctor;
 mod fuzz;
 mod option;
@@ -75,9 +83,12 @@ const VERSION: &str = if cfg!(feature = "aws-lc") {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Card files: make a card, load a test card, show what is on it
+    /// Card files: make a card, load a test card, show what is on it. Cards in readers: whose, their certificates and PIN
     #[command(subcommand)]
     Card(CardCommand),
+    /// The certificates of the card in a reader
+    #[command(subcommand)]
+    Certs(certs_export::Command),
     /// A private PC/SC world for one program: no root, no pcscd
     Run(Box<run::Arguments>),
     /// A private PC/SC world until it is stopped
@@ -93,6 +104,9 @@ enum Command {
     Apdu(Box<apdu::Arguments>),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
+    /// Card management: issue, renew, lock, unlock, activate, replace
+    #[cfg(feature = "cms")]
+    Cms(Box<cms::Arguments>),
     /// A session with a card, step by step: identify, lock, unlock, sign
     Demo(demo::Arguments),
     /// Play hostile commands to a card, and look for what must not happen
@@ -111,6 +125,15 @@ enum CardCommand {
     Clone(Box<card_clone::Arguments>),
     /// Show what is on a card
     Show(card_show::Arguments),
+    /// Show what the card in a reader says of its holder
+    Info(card_info::Arguments),
+    /// List the certificates on the card in a reader
+    Certs(card_certs::Arguments),
+    /// Change the PIN of the card in a reader
+    #[command(subcommand)]
+    Pin(card_pin::Command),
+    /// Unlock the PIN of the card in a reader
+    Unlock(card_unlock::Arguments),
     /// Check whether a card is what the standard's conformance tests ask for
     Check(Box<card_check::Arguments>),
 }
@@ -125,6 +148,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Card(CardCommand::Clone(arguments)) => card_clone::run(&arguments),
         Command::Card(CardCommand::Show(arguments)) => card_show::run(&arguments),
         Command::Card(CardCommand::Check(arguments)) => return card_check::run(&arguments),
+        Command::Card(CardCommand::Info(arguments)) => card_info::run(&arguments),
+        Command::Card(CardCommand::Certs(arguments)) => card_certs::run(&arguments),
+        Command::Card(CardCommand::Pin(command)) => card_pin::run(&command),
+        Command::Card(CardCommand::Unlock(arguments)) => card_unlock::run(&arguments),
+        Command::Certs(command) => return certs_export::run(&command),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),
@@ -132,6 +160,8 @@ pub(crate) fn main() -> ExitCode {
         Command::EnterBind(arguments) => return run::enter(&arguments),
         Command::Apdu(arguments) => return apdu::run(&arguments),
         Command::Vpcd(arguments) => vpcd::run(&arguments),
+        #[cfg(feature = "cms")]
+        Command::Cms(arguments) => cms::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Fuzz(arguments) => return fuzz::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -19,8 +19,11 @@ pub mod stock;
 
 use card_sim::{crypto::Crypto, object::ObjectTag, profile::Profile};
 
-pub(crate) use self::original::key_algorithm;
 pub use self::original::{KeyEntry, Original, YubiKey};
+pub(crate) use self::{
+    original::{key_algorithm, read_certificate},
+    reading::{PIV, containers},
+};
 use crate::{
     emulated::Personal,
     issue::{Authority, IssueError, IssuedCard, Step, look_alike as issuing, yubikey::FreshYubiKey},

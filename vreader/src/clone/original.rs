@@ -288,7 +288,8 @@ const ADMIN_DATA: u32 = 0x5F_FF00;
 /// The certificate of a YubiKey's attestation key.
 const ATTESTATION: u32 = 0x5F_FF01;
 
-fn read_certificate(stored: &[u8], compressed: bool) -> Option<Certificate> {
+/// The certificate that a container stores: plain, gzip or zlib.
+pub(crate) fn read_certificate(stored: &[u8], compressed: bool) -> Option<Certificate> {
     let der = match (compressed, stored) {
         (false, stored) => stored.to_vec(),
         (true, [0x1F, 0x8B, ..]) => unpack(stored).ok()?,

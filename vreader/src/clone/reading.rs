@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The PIV application without its version, which any version answers (SP 800-73-5 part 1, 2.2).
-const PIV: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
+pub(crate) const PIV: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
 
 /// A YubiKey's management application.
 const MANAGEMENT: [u8; 8] = [0xA0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
@@ -147,7 +147,7 @@ fn key_entry(reference: KeyReference, metadata: &[u8]) -> Option<KeyEntry> {
 }
 
 /// The containers of an applet that can be read.
-fn containers<T: Transport>(
+pub(crate) fn containers<T: Transport>(
     card: &mut T,
     rid: [u8; 5],
     objects: &[u16],

@@ -3,8 +3,8 @@
 //! * The answer has a status word of ISO/IEC 7816-4, 5.6, at most as many bytes as were asked for, and data only with
 //!   success or a warning.
 //! * No [secret](super::Secrets) is in it.
-//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, and by Yubico's
-//!   RESET and SET PIN RETRIES, and only when they succeed or have proved a value; it falls only by one, and only by a command
+//! * A retry counter rises only by the commands that SP 800-73-5 part 2, 3.2.1 to 3.2.3, gives this power, by the card manager's
+//!   form of RESET RETRY COUNTER, and by Yubico's RESET and SET PIN RETRIES, and only when they succeed or have proved a value; it falls only by one, and only by a command
 //!   that compares. The CAC applets call the same PIN `00`.
 
 use apdu::Command;
@@ -176,6 +176,8 @@ impl Names {
     /// Whether a command's success may give back tries of a reference.
     fn gives_back(&self, command: &[u8], reference: Reference) -> bool {
         match *command {
+            // The card manager's form, which compares nothing.
+            [_, 0x2C, 0x02, 0x80, ..] => reference == Reference::PivPin,
             // Yubico's SET PIN RETRIES gives both their first values.
             [_, 0x2C, 0x00, 0x80, ..] | [_, 0xFA, ..] => {
                 matches!(reference, Reference::PivPin | Reference::Puk)
@@ -217,6 +219,7 @@ mod tests {
 
     const VERIFY: &[u8] = b"\x00\x20\x00\x80\x08123456\xFF\xFF";
     const UNBLOCK: &[u8] = b"\x00\x2C\x00\x80\x10ABCDEFGH123456\xFF\xFF";
+    const UNBLOCK_BY_ADMINISTRATOR: &[u8] = b"\x00\x2C\x02\x80\x08123456\xFF\xFF";
     const GET_DATA: &[u8] = &[0x00, 0xCB, 0x3F, 0xFF, 0x03, 0x5C, 0x01, 0x7E, 0x00];
 
     fn store() -> FlashStore<MemoryFlash> {
@@ -252,6 +255,8 @@ mod tests {
             (UNBLOCK, &[0x90, 0x00], 3, 3),
             (UNBLOCK, &[0x63, 0xC1], 2, 1),
             (UNBLOCK, &[0x69, 0x85], 2, 3),
+            (UNBLOCK_BY_ADMINISTRATOR, &[0x90, 0x00], 3, 2),
+            (UNBLOCK_BY_ADMINISTRATOR, &[0x69, 0x82], 2, 2),
             (&[0x00, 0xFA, 0x05, 0x04], &[0x90, 0x00], 5, 4),
             (&[0x00, 0xFB, 0x00, 0x00], &[0x90, 0x00], 3, 3),
             (GET_DATA, &[0x7E, 0x00, 0x90, 0x00], 2, 2),
@@ -304,6 +309,8 @@ mod tests {
             (VERIFY, [0x90, 0x00], 3, 3, regained(Reference::Puk)),
             (GET_DATA, [0x90, 0x00], 3, 2, regained(Reference::PivPin)),
             (UNBLOCK, [0x63, 0xC2], 2, 3, regained(Reference::Puk)),
+            (UNBLOCK_BY_ADMINISTRATOR, [0x69, 0x82], 3, 2, regained(Reference::PivPin)),
+            (UNBLOCK_BY_ADMINISTRATOR, [0x90, 0x00], 3, 3, regained(Reference::Puk)),
             (&[0x00, 0xFB, 0x00, 0x00], [0x69, 0x85], 3, 2, regained(Reference::PivPin)),
             (VERIFY, [0x63, 0xC0], 0, 2, lost(Reference::PivPin, 0)),
             (VERIFY, [0x63, 0xC1], 2, 1, lost(Reference::Puk, 1)),

@@ -150,7 +150,7 @@ fn entry(
 }
 
 /// In hex, without the zero byte that keeps a DER integer positive.
-fn serial_number(bytes: &[u8]) -> String {
+pub(crate) fn serial_number(bytes: &[u8]) -> String {
     match bytes {
         [0x00, rest @ ..] if !rest.is_empty() => hex::encode_upper(rest),
         _ => hex::encode_upper(bytes),

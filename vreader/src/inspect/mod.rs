@@ -21,13 +21,13 @@ use card_sim::{
     profile::Profile,
 };
 
-pub(crate) use self::common_access::elements as container_elements;
 pub use self::common_access::{CacContents, CommonAccessEntry, ContainerEntry, PivAuthentication};
 pub use self::report::{
     CertificateEntry, Counter, Date, DateSource, Dated, Holder, HolderSource, Identifiers, KeyMatch,
     ObjectEntry, OriginName, Problem, Report, SlotEntry, Tag,
 };
 use self::{certificate::Certificates, object::Objects};
+pub(crate) use self::{common_access::elements as container_elements, object::without_controls};
 use crate::issue::algorithm_name;
 
 /// What lies on a card.

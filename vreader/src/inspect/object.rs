@@ -206,6 +206,6 @@ fn printable(bytes: &[u8]) -> String {
 }
 
 /// `text` with its control characters replaced.
-pub(super) fn without_controls(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -21,7 +21,8 @@ use super::oid;
 
 type Result<T> = std::result::Result<T, der::Error>;
 
-fn extension(oid: ObjectIdentifier, critical: bool, value: &impl Encode) -> Result<Extension> {
+/// An extension of any kind.
+pub(crate) fn extension(oid: ObjectIdentifier, critical: bool, value: &impl Encode) -> Result<Extension> {
     Ok(Extension { extn_id: oid, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 

@@ -18,6 +18,7 @@
 //! | `slot_certificates`, `stored_certificate` | the card's certificates, in their containers |
 //! | [`like`], [`look_alike`], [`broken`] | the form of genuine cards, of one card, faults on purpose |
 //! | `biometric`, `fingerprint`, `face`, `on_card_comparison` | biometric containers, and fingers that the card compares |
+//! | [`managed`] | objects and certificates for cards that make their own keys |
 //! | [`yubikey`] | YubiKeys as they leave the factory |
 //! | [`cac`] | the CAC side of a Common Access Card |
 //! | `security_object` | the hashes of it all |
@@ -26,14 +27,14 @@ mod biometric;
 pub mod broken;
 pub mod cac;
 mod ccc;
-mod certificate;
+pub(crate) mod certificate;
 pub(crate) mod chuid;
 mod cms;
 mod cvc;
 pub mod date;
 mod discovery;
-mod error;
-mod extension;
+pub(crate) mod error;
+pub(crate) mod extension;
 mod face;
 pub mod fascn;
 pub mod features;
@@ -42,7 +43,8 @@ mod jpeg;
 mod key_history;
 pub mod like;
 pub mod look_alike;
-mod name;
+pub mod managed;
+pub(crate) mod name;
 pub(crate) mod oid;
 mod on_card_comparison;
 pub mod person;
@@ -191,7 +193,7 @@ pub fn issue(
     let plan = Plan::new(request)?;
     progress(Step::Pki);
     let pki = Pki::create(request.seed, request.chosen_pki_algorithm(), plan.pki_from, crypto)?;
-    plan.issue(request, pki, crypto, progress)
+    plan.issue(request, pki, None, crypto, progress)
 }
 
 /// Makes a card that an existing PKI issues, so that several cards are trusted through one root.
@@ -201,9 +203,20 @@ pub fn issue_under(
     crypto: &mut dyn Crypto,
     progress: &mut dyn FnMut(Step),
 ) -> Result<IssuedCard, IssueError> {
+    issue_under_all(request, pki, None, crypto, progress)
+}
+
+/// The same; a Common Access Card's certificates come from these two authorities, for ID and for e-mail, if they are there already.
+pub fn issue_under_all(
+    request: &Request,
+    pki: Pki,
+    of_cac: Option<[Authority; 2]>,
+    crypto: &mut dyn Crypto,
+    progress: &mut dyn FnMut(Step),
+) -> Result<IssuedCard, IssueError> {
     let plan = Plan::new(request)?;
     pki.check_validity(plan.issued, plan.expires)?;
-    plan.issue(request, pki, crypto, progress)
+    plan.issue(request, pki, of_cac, crypto, progress)
 }
 
 /// A checked request.
@@ -246,14 +259,18 @@ impl Plan {
         request.features.check(request.algorithm)?;
         let global_pin = request.features.padded_global_pin()?;
         let randomness = Randomness::new(request.seed);
-        let mut person = Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?;
+        let mut person = match &request.person {
+            Some(known) => known.clone(),
+            None => Person::sample(&mut randomness.source("person")?, request.holder.as_deref())?,
+        };
         let mut numbers = CardNumbers::sample(&mut randomness.source("card numbers")?, &person)?;
         let holder = match request.cac {
             Some(_) if request.algorithm != AsymmetricAlgorithm::Rsa2048 => {
                 return Err(IssueError::CacAlgorithm);
             }
             Some(_) => {
-                let holder = cac::Holder::new(&person, request.holder.is_some())?;
+                let name_is_given = request.holder.is_some() || request.person.is_some();
+                let holder = cac::Holder::new(&person, name_is_given)?;
                 holder.rename(&mut person);
                 holder.number(&mut numbers)?;
                 Some(holder)
@@ -283,6 +300,7 @@ impl Plan {
         self,
         request: &Request,
         pki: Pki,
+        of_cac: Option<[Authority; 2]>,
         crypto: &mut dyn Crypto,
         progress: &mut dyn FnMut(Step),
     ) -> Result<IssuedCard, IssueError> {
@@ -296,9 +314,10 @@ impl Plan {
             keys.push(self.key(reference, algorithm, crypto)?);
         }
         progress(Step::Certificates);
-        let authorities = match self.holder {
-            Some(_) => Some(cac::Authorities::new(&self, request.seed, &pki, crypto)?),
-            None => None,
+        let authorities = match (&self.holder, of_cac) {
+            (Some(_), Some([id_ca, email_ca])) => Some(cac::Authorities { id_ca, email_ca }),
+            (Some(_), None) => Some(cac::Authorities::new(&self, request.seed, &pki, crypto)?),
+            (None, _) => None,
         };
         let Certificates { mut contents, all, off_card: off_card_certificates } =
             self.certificates(&keys, request, &pki, authorities.as_ref(), crypto)?;

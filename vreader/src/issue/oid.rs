@@ -32,6 +32,7 @@ table! {
     ED25519 = "1.3.101.112";
     ECDSA_WITH_SHA_256 = "1.2.840.10045.4.3.2";
     ECDSA_WITH_SHA_384 = "1.2.840.10045.4.3.3";
+    SHA_1 = "1.3.14.3.2.26";
     SHA_256 = "2.16.840.1.101.3.4.2.1";
     SHA_384 = "2.16.840.1.101.3.4.2.2";
 
@@ -53,6 +54,7 @@ table! {
     // Extended key usages
     EKU_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
     EKU_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
+    EKU_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
     EKU_DOCUMENT_SIGNING = "1.3.6.1.4.1.311.10.3.12";
     EKU_SMART_CARD_LOGON = "1.3.6.1.4.1.311.20.2.2";
     EKU_PKINIT_CLIENT = "1.3.6.1.5.2.3.4";
@@ -60,6 +62,11 @@ table! {
     /// Content signers of PIV-I cards.
     EKU_PIV_I_CONTENT_SIGNING = "2.16.840.1.101.3.8.7";
     EKU_PIV_CARD_AUTH = "2.16.840.1.101.3.6.8";
+
+    // OCSP (RFC 6960, appendix B)
+    OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
+    OCSP_NONCE = "1.3.6.1.5.5.7.48.1.2";
+    OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5";
 
     // Test policies, 2.16.840.1.101.3.2.1.48
     ANY_POLICY = "2.5.29.32.0";

@@ -64,6 +64,15 @@ impl Person {
     }
 }
 
+impl Person {
+    /// The same person under a number of somebody's choice, of at most 10 digits.
+    pub fn renumber(&mut self, identifier: u64) {
+        self.identifier = identifier;
+        self.email = format!("{}@example.com", mailbox(&self.name, identifier));
+        self.principal_name = format!("{identifier:010}@piv.example.com");
+    }
+}
+
 impl CardNumbers {
     /// Numbers for a new card of `person`.
     pub fn sample(rng: &mut dyn CryptoRng, person: &Person) -> Result<Self, IssueError> {

@@ -215,7 +215,8 @@ impl Authority {
         self.certificate.tbs_certificate().subject()
     }
 
-    fn validity(&self) -> (Date, Date) {
+    /// First and last day.
+    pub(crate) fn validity(&self) -> (Date, Date) {
         let validity = self.certificate.tbs_certificate().validity();
         (validity.not_before.to_date_time().into(), validity.not_after.to_date_time().into())
     }

@@ -14,6 +14,7 @@ use super::{
     error::IssueError,
     features::Features,
     like::{self, Likeness, Shape},
+    person::Person,
 };
 
 /// PIN of every sample card.
@@ -45,6 +46,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// The holder's name; `None` for a sample person.
     pub holder: Option<String>,
+    /// The holder, if it is somebody who is known already; then `holder` says nothing.
+    pub person: Option<Person>,
     /// First day of the card; `None` for today, or for [`SEEDED_ISSUE_DATE`] with a seed.
     pub issued: Option<Date>,
     /// Last day of the card; `None` for the longest life, six years.
@@ -75,6 +78,7 @@ impl Default for Request {
         Self {
             seed: None,
             holder: None,
+            person: None,
             issued: None,
             expires: None,
             algorithm: AsymmetricAlgorithm::EccP256,

@@ -76,6 +76,12 @@ pub struct Description {
     /// What may be done through the antenna: `restricted` or `like-contacts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub antenna: Option<String>,
+    /// Whether the card manager may set a new PIN without the PUK, by RESET RETRY COUNTER with P1 `02`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub administrator_unblock: Option<bool>,
+    /// Whether the card manager may import keys for key management.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_import: Option<bool>,
     /// Firmware version of a YubiKey, as `5.4.3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
@@ -204,6 +210,8 @@ impl Description {
                 &[("restricted", Antenna::Restricted), ("like-contacts", Antenna::LikeContacts)],
                 like.antenna,
             )?,
+            administrator_unblock: self.administrator_unblock.unwrap_or(like.administrator_unblock),
+            key_import: self.key_import.unwrap_or(like.key_import),
         })
     }
 
@@ -321,7 +329,7 @@ mod tests {
              tries_kept_for_contact = 0\nempty_container = \"not-found\"\nmalformed_reference = \"spends-try\"\n\
              blocked_status = \"63C0\"\nempty_slot = \"6A88\"\nother_algorithm = \"6A81\"\nwrong_administrator_proof = \"6300\"\n\
              select_answer = \"short\"\nreselection = \"clears\"\nreference_format = \"any-bytes\"\n\
-             antenna = \"like-contacts\"",
+             antenna = \"like-contacts\"\nadministrator_unblock = false\nkey_import = false",
         )
         .unwrap();
         let Profile { atr, contactless_atr, label, description, choices, .. } = stock;
@@ -339,6 +347,7 @@ mod tests {
         assert_eq!((choices.select_answer, choices.reselection), (SelectAnswer::Short, Reselection::Clears));
         assert_eq!(choices.reference_format, ReferenceFormat::AnyBytes);
         assert_eq!(choices.antenna, Antenna::LikeContacts);
+        assert!(!choices.administrator_unblock && !choices.key_import);
         let yubikey = described("like = \"yubikey5\"\nfirmware = \"5.6.9\"").unwrap();
         assert_eq!(yubikey.yubico.map(|yubico| yubico.version), Some(Version::new(5, 6, 9)));
     }

@@ -68,6 +68,7 @@ fn details(command: &Command<'_>) -> Option<String> {
         (0x20, 0x00) if data.is_empty() => format!("{name} {}: is it verified?", reference()),
         (0x20 | 0x24, 0x00) => format!("{name} {}", reference()),
         (0x2C, 0x00) => format!("{name} of {}", reference()),
+        (0x2C, 0x02) => format!("{name} of {} by the card manager", reference()),
         (0x47, 0x00) => format!("{name} {}, {}", key(p2), mechanism(data)?),
         (0x87, _) => {
             let algorithm = name_of(&ALGORITHMS, p1);

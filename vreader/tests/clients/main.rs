@@ -29,6 +29,7 @@ mod card_check;
 mod choices;
 mod clone;
 mod events;
+mod flows;
 mod import;
 mod opensc_sm;
 mod opensc_tool;

@@ -120,7 +120,7 @@ impl World<Pcscd> {
     }
 
     /// pcscd's socket, as this side sees it.
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         format!("/proc/{}/root/run/pcscd/pcscd.comm", self.attachment.first).into()
     }
 

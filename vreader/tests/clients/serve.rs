@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     thread,
 };
@@ -39,6 +39,11 @@ impl Attachment for Serve {
 }
 
 impl World<Serve> {
+    /// Where programs of this side reach the readers.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.attachment.socket
+    }
+
     /// One reader with a new card. `options` are those of `vreader card new`.
     pub(crate) fn with_served_card(options: &[&str]) -> Self {
         World::with_card(options).serve(&["--card", CARD])

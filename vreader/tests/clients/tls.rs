@@ -64,7 +64,7 @@ fn key(pin: &str) -> String {
 }
 
 /// OpenSSL finds the engine by its name, and the engine OpenSC's module by this variable.
-fn with_engine(client: Client) -> Client {
+pub(crate) fn with_engine(client: Client) -> Client {
     library("engines-3/pkcs11.so");
     client.env("PKCS11_MODULE_PATH", opensc_module())
 }

@@ -156,7 +156,8 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     encode_string(label, LineEnding::LF, der).expect("PEM")
 }
 
-fn pem_of_key(key: &PrivateKey) -> String {
+/// A private key in PEM, as openssl reads it.
+pub(crate) fn pem_of_key(key: &PrivateKey) -> String {
     match key.parts() {
         PrivateParts::Rsa { exponent, p, q } => {
             let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, 1024).expect("a prime");

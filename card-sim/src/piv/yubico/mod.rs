@@ -8,7 +8,6 @@ mod fingerprint;
 mod get_metadata;
 mod get_serial;
 mod get_version;
-mod import_asymmetric_key;
 mod move_key;
 pub(super) mod object;
 mod reset;
@@ -19,7 +18,7 @@ pub(crate) use reset::to_factory;
 
 pub(super) use fingerprint::{pin_was_right, pin_was_wrong};
 
-use super::Context;
+use super::{Context, command::ImportAsymmetricKey, import_asymmetric_key};
 use crate::{
     key::{KeyReference, policy::TouchPolicy},
     platform::Platform,
@@ -62,12 +61,7 @@ pub(crate) enum Command<'a> {
     },
     Reset,
     GetVersion,
-    /// The data field: the key's parts, and its policies.
-    ImportAsymmetricKey {
-        algorithm: u8,
-        reference: KeyReference,
-        data: &'a [u8],
-    },
+    ImportAsymmetricKey(ImportAsymmetricKey<'a>),
     /// The data field: what is presented.
     VerifyFingerprint {
         data: &'a [u8],
@@ -102,11 +96,10 @@ impl<'a> Command<'a> {
             (instruction::SET_PIN_RETRIES, 1.., 1..) => Self::SetPinRetries { pin: p1, puk: p2 },
             (instruction::RESET, 0x00, 0x00) => Self::Reset,
             (instruction::GET_VERSION, 0x00, 0x00) => Self::GetVersion,
-            (instruction::IMPORT_ASYMMETRIC_KEY, algorithm, reference) => Self::ImportAsymmetricKey {
-                algorithm,
-                reference: holders_key(yubico, reference).ok_or(wrong)?,
-                data,
-            },
+            (instruction::IMPORT_ASYMMETRIC_KEY, algorithm, reference) => {
+                let reference = holders_key(yubico, reference).ok_or(wrong)?;
+                Self::ImportAsymmetricKey(ImportAsymmetricKey { algorithm, reference, data })
+            }
             (instruction::VERIFY, 0x00, fingerprint::KEY_REFERENCE) if yubico.fingerprint => {
                 Self::VerifyFingerprint { data }
             }
@@ -153,9 +146,7 @@ pub(super) fn run<P: Platform>(
         Command::SetPinRetries { pin, puk } => set_pin_retries::run(context, pin, puk),
         Command::Reset => reset::run(context, yubico),
         Command::GetVersion => get_version::run(context, yubico),
-        Command::ImportAsymmetricKey { algorithm, reference, data } => {
-            import_asymmetric_key::run(context, algorithm, reference, data)
-        }
+        Command::ImportAsymmetricKey(ref import) => import_asymmetric_key::import(context, import),
         Command::VerifyFingerprint { data } => fingerprint::verify(context, data),
         Command::SetManagementKey { touch, data } => set_management_key::run(context, yubico, touch, data),
     }

@@ -1,4 +1,5 @@
-//! IMPORT ASYMMETRIC KEY: a key that was made elsewhere.
+//! IMPORT ASYMMETRIC KEY: a key that was made elsewhere. SP 800-73 has no such command; this is Yubico's, and other cards take
+//! it here too, without policies, for the keys that may come from outside (FIPS 201-3, 4.2.2).
 //!
 //! Of RSA keys, the primes are kept and the rest follows from them: the public exponent is 65537, as on a genuine
 //! `YubiKey`, whose programs refuse others. What Yubico does not document is the answer to a key that is none, such as
@@ -7,13 +8,14 @@
 
 use apdu::tlv_ber::{Reader, Tag};
 
-use super::super::{
+use super::{
     Context,
+    command::ImportAsymmetricKey,
     generate_asymmetric_key_pair::{policy_of_new_key, read_policy},
 };
 use crate::{
     crypto::{Crypto, CryptoError},
-    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, KeyReference, Origin, PrivateKey},
+    key::{AsymmetricAlgorithm, DEFAULT_EXPONENT, KeyRecord, Origin, PrivateKey, policy::Policy},
     platform::Platform,
     refusal::{Refusal, rules},
     security::AccessRule,
@@ -32,12 +34,12 @@ mod tag {
     pub(super) const X25519: Tag = Tag::new(0x08);
 }
 
-pub(super) fn run<P: Platform>(
+/// Puts the key in place of the one that is there. The certificate stays.
+pub(super) fn import<P: Platform>(
     context: &mut Context<'_, P>,
-    algorithm: u8,
-    reference: KeyReference,
-    data: &[u8],
+    command: &ImportAsymmetricKey<'_>,
 ) -> Result<(), Refusal> {
+    let ImportAsymmetricKey { algorithm, reference, data } = *command;
     if !context.security.permits(AccessRule::Administrator) {
         return Err(rules::ADMINISTRATOR.refuse());
     }
@@ -47,7 +49,8 @@ pub(super) fn run<P: Platform>(
     let mut reader = Reader::new(data);
     let malformed = rules::IMPORT_FORM.refuse();
     let (key, rsa_values) = parse(&mut reader, algorithm).ok_or(malformed)?;
-    let policy = read_policy(&mut reader)?;
+    let has_policies = context.profile.yubico.is_some();
+    let policy = if has_policies { read_policy(&mut reader)? } else { Policy::default() };
     reader.finish().map_err(|_| malformed)?;
     let policy = policy_of_new_key(context.profile, reference, policy)?;
     let crypto = &mut context.platform.crypto;
