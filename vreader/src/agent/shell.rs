@@ -33,6 +33,8 @@ pub struct Office {
     pub clock: Clock,
     /// The holder's PIN, for updates, if it was given.
     pub pin: Option<Zeroizing<String>>,
+    /// The PIN that the holder chooses, for updates that set one, if it was given.
+    pub new_pin: Option<Zeroizing<String>>,
 }
 
 impl Office {
@@ -51,7 +53,14 @@ impl Office {
         session: &Session,
     ) -> Result<Updated, UpdateError> {
         prerequisite::look_for(Deed::Update, &self.settings, &*self.cms)?;
-        let order = Order { reader, card, request, pin: self.pin.as_ref(), now: self.clock.now() };
+        let order = Order {
+            reader,
+            card,
+            request,
+            pin: self.pin.as_ref(),
+            new_pin: self.new_pin.as_ref(),
+            now: self.clock.now(),
+        };
         self.cms.update(&order, session)
     }
 }
