@@ -220,7 +220,13 @@ impl Shell {
     }
 
     fn event(&mut self, event: Event, say: &mut impl FnMut(&Report) -> io::Result<()>) {
-        for action in self.agent.handle(self.now(), event) {
+        let found = if let Event::Identified(_, found) = &event { Some(found.clone()) } else { None };
+        let actions = self.agent.handle(self.now(), event);
+        if let Some(card) = found {
+            let asks = actions.iter().any(|action| matches!(action, Action::Ask(..)));
+            tracing::debug!(?card, asks, "a card was put in");
+        }
+        for action in actions {
             match action {
                 Action::Identify(visit, reader) => self.identify(visit, reader),
                 Action::Ask(visit, card) => self.ask(visit, card),
@@ -264,7 +270,6 @@ impl Shell {
     fn identify(&self, visit: Visit, reader: String) {
         self.begin(move |office| {
             let found = office.cms.identify(&reader);
-            tracing::debug!(reader, ?found, "a card was put in");
             Event::Identified(visit, found.map_err(|error| error.to_string()))
         });
     }
