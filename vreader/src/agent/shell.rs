@@ -92,6 +92,8 @@ enum Message {
     Event(Event),
     /// A line that somebody typed.
     Line(String),
+    /// All cards have been told of that were there at first.
+    Told,
     /// Cards cannot be seen any more.
     Lost(Missing),
 }
@@ -109,6 +111,11 @@ impl Sender {
     /// The card is out of this reader, perhaps with the reader.
     pub fn removed(&self, reader: &str) -> bool {
         self.event(Event::Removed(reader.to_owned()))
+    }
+
+    /// All cards have been told of that were there at first.
+    pub fn told(&self) -> bool {
+        self.0.send(Message::Told).is_ok()
     }
 
     /// Cards cannot be seen any more: the agent ends.
@@ -144,6 +151,10 @@ pub struct Shell {
     memory_file: PathBuf,
     /// The answer to every notice, if nobody is to be asked.
     answer: Option<Choice>,
+    /// It ends when nothing is left to do for the cards that were there at first.
+    once: bool,
+    /// It knows which cards those are.
+    told: bool,
     sender: Sender,
     messages: Receiver<Message>,
     begun: Instant,
@@ -161,12 +172,21 @@ impl Shell {
             office: Arc::new(office),
             memory_file,
             answer,
+            once: false,
+            told: false,
             sender: Sender(sender),
             messages,
             begun: Instant::now(),
             sessions: BTreeMap::new(),
             unheard: None,
         })
+    }
+
+    /// The same for the cards that are there at first, and no others: then it ends by itself.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// The way to it.
@@ -177,12 +197,16 @@ impl Shell {
     /// Runs until it is told to end. `say` tells people.
     pub fn run(mut self, mut say: impl FnMut(&Report) -> io::Result<()>) -> Result<(), ShellError> {
         let mut stopped: Option<Instant> = None;
-        while !self.agent.is_over() {
+        while !(self.agent.is_over() || self.once && self.told && self.agent.is_idle()) {
             let event = match self.next() {
                 Message::Event(Event::Stop) if stopped.is_some_and(|first| first.elapsed() >= ONE_STOP) => {
                     return Err(ShellError::Abandoned);
                 }
                 Message::Event(event) => event,
+                Message::Told => {
+                    self.told = true;
+                    continue;
+                }
                 Message::Lost(missing) => return Err(missing.into()),
                 Message::Line(line) if line.trim().is_empty() => continue,
                 Message::Line(line) => {

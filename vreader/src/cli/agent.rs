@@ -28,7 +28,7 @@ use super::{Failure, Outcome, clock::Now, cms, print, prompt};
 /// counts when the card was taken out and put back. Ctrl-C ends the agent, after the update that runs; pressed again, at once.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vreader agent --cms cms.db --root cms-root.pem\n  \
-    vreader agent --cms cms.db --settings agent.toml --answer proceed --json\n\n\
+    vreader agent --once --answer proceed --settings agent.toml --json\n\n\
     Readers are those of the world of `vreader run` or `serve`, or of pcscd: PCSCLITE_CSOCK_NAME decides.\n\
     Spans are numbers with s, min, h or d: 5s, 10min, 7d. Settings files have the names of the options.")]
 pub(super) struct Arguments {
@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// Answer every notice so, and ask nobody: proceed or dismiss
     #[arg(long, value_name = "ANSWER", value_parser = parse_choice)]
     answer: Option<Choice>,
+    /// End when nothing is left to do for the cards that are in readers now
+    #[arg(long)]
+    once: bool,
     /// Print the address of the management system's pages, and nothing else
     #[arg(long)]
     open: bool,
@@ -149,6 +152,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     })?;
     let office = arguments.counterpart.office(settings, arguments.now.clock())?;
     let shell = Shell::new(office, state, arguments.answer)?;
+    let shell = if arguments.once { shell.once() } else { shell };
     let sender = shell.sender();
     thread::spawn(move || signals.forever().all(|_| sender.stop()));
     if arguments.answer.is_none() {
