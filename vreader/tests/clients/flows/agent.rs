@@ -11,7 +11,7 @@ use crate::{
     python,
     serve::{READER, Serve},
     vreader::text,
-    world::{Client, World},
+    world::{Attachment, Client, World},
 };
 
 /// When the management system was made and the card issued, for tests that stand at a moment.
@@ -31,32 +31,37 @@ const NOTICE: &str = "An update is pending for the card ";
 /// A management system, and its card 1 in the only reader. `now` is that of all its commands so far.
 fn office(now: &[&str]) -> World<Serve> {
     let world = World::with_options(&[]);
+    set_up(&world, now);
+    world.serve(&["--card", CARD])
+}
+
+/// The same, with the card in its file.
+fn set_up(world: &World<impl Attachment>, now: &[&str]) {
     let holder = ["holder", "add", "Dana Quincy Sample"];
     let card = ["produce", CARD, "--holder", "1"];
     for words in [&["init"][..], &holder, &card, &["authority", "export", "authorities"]] {
         world.tool(VREADER).args(["cms"]).args(words).args(now).succeeds();
     }
-    world.serve(&["--card", CARD])
 }
 
-fn cms(world: &World<Serve>, words: &[&str]) -> Client {
+fn cms(world: &World<impl Attachment>, words: &[&str]) -> Client {
     world.client(VREADER).args(["cms"]).args(words)
 }
 
 /// A request is made that waits for card 1.
-fn request_renewal(world: &World<Serve>, now: &[&str]) {
+fn request_renewal(world: &World<impl Attachment>, now: &[&str]) {
     cms(world, &["request", "renewal", "1", "--slot", "9a"]).args(now).succeeds();
 }
 
 /// The states of all requests.
-fn requests(world: &World<Serve>) -> Vec<String> {
+fn requests(world: &World<impl Attachment>) -> Vec<String> {
     let said = cms(world, &["list", "requests", "--json"]).succeeds();
     let rows: Vec<Value> = serde_json::from_str(&said).expect("JSON");
     rows.iter().map(|row| row["state"].as_str().expect("a state").to_owned()).collect()
 }
 
 /// An agent that runs, and tells on standard error what it does besides. Notices stay until they are answered.
-fn agent(world: &World<Serve>, options: &[&str]) -> Companion {
+fn agent(world: &World<impl Attachment>, options: &[&str]) -> Companion {
     let environment = ["env", "VREADER_LOG=vreader=debug", "NO_COLOR=1", VREADER];
     let words = ["agent", "--state", "agent.json", "--check-timeout", "1min"];
     let stays = if options.contains(&"--notice") { &[][..] } else { &["--notice", "10min"] };
@@ -185,6 +190,26 @@ fn row_53_new_content_counts_after_the_card_was_taken_out_and_put_back() {
     // The agent asks about the card that is back, and has nothing to say.
     hears_of_nothing(&mut agent);
     cms(&world, &["compare", "--pin", PIN]).succeeds();
+}
+
+#[test]
+fn row_53_an_update_of_a_card_in_pcscd() {
+    let world = World::with_pcscd();
+    set_up(&world, &[]);
+    request_renewal(&world, &[]);
+    let mut reader = world.plug(&[CARD]);
+    let mut agent = agent(&world, &["--root", ROOT, "--pin", PIN]);
+    agent.hear_line(NOTICE);
+    reader.say("remove 0");
+    agent.hear_line("the card was taken out and its notice with it");
+    reader.say("insert 0");
+    agent.hear_line(NOTICE);
+    agent.say("proceed");
+    agent.hear_line("Remove and reinsert the card");
+    reader.say("remove 0");
+    reader.say("insert 0");
+    hears_of_nothing(&mut agent);
+    assert_eq!(requests(&world), ["EXECUTED"]);
 }
 
 #[test]
