@@ -163,6 +163,11 @@ impl Agent {
         self.stopping && !self.is_updating()
     }
 
+    /// Whether nothing is left to do for the cards that are there.
+    pub fn is_idle(&self) -> bool {
+        self.visits.values().all(|stay| matches!(stay.stage, Stage::Done))
+    }
+
     /// When something will have to be done though nothing happens: how long it will have run.
     pub fn next_deadline(&self) -> Option<Duration> {
         let delayed = self.visits.values().any(|stay| matches!(stay.stage, Stage::New));

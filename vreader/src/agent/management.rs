@@ -57,6 +57,8 @@ pub struct Order<'a> {
     pub request: &'a str,
     /// The holder's PIN, if it was given.
     pub pin: Option<&'a Zeroizing<String>>,
+    /// The PIN that the holder chooses, for updates that set one.
+    pub new_pin: Option<&'a Zeroizing<String>>,
     /// What time it is.
     pub now: Time,
 }

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::{CheckError, Missing, Office, PendingNotice, Session, UpdateError, Updated, span};
+use super::{CheckError, Missing, Office, PendingNotice, Session, Settings, UpdateError, Updated, span};
 use crate::attach::pcsc::RemoteReader;
 
 /// A check of one card.
@@ -115,6 +115,11 @@ impl ManualCheck {
     /// The card.
     pub fn card(&self) -> &str {
         &self.card
+    }
+
+    /// Choices and limits.
+    pub fn settings(&self) -> &Settings {
+        &self.office.settings
     }
 
     /// Asks what is pending for it.

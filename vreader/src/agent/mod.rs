@@ -19,6 +19,7 @@
 //! | `span` | lengths of time, as people write them |
 //! | `choice` | what a holder answers |
 //! | `management` | what an agent asks of a management system |
+//! | `port` | the way to a management system of this project |
 //! | `prerequisite` | what must be there for a check, and for an update |
 //! | `shell` | the agent at work: threads for what takes time, one place where all meets |
 //! | `watch` | cards that come and go, behind a PC/SC socket |
@@ -29,6 +30,8 @@ mod machine;
 mod management;
 mod manual;
 mod memory;
+#[cfg(feature = "cms")]
+mod port;
 mod prerequisite;
 mod report;
 mod settings;
@@ -36,6 +39,8 @@ mod shell;
 mod span;
 mod watch;
 
+#[cfg(feature = "cms")]
+pub use self::port::Port;
 pub use self::{
     choice::Choice,
     machine::{Action, Agent, Answer, Event, Moment, Visit},

@@ -128,8 +128,9 @@ impl From<RemoteError> for Missing {
 pub(super) fn look_for(deed: Deed, settings: &Settings, cms: &dyn ManagementSystem) -> Result<(), Missing> {
     for item in Prerequisite::ALL.into_iter().filter(|item| item.is_needed_for(deed)) {
         match item {
-            Prerequisite::Component => {}
-            Prerequisite::Connection | Prerequisite::Version => look_for_version(settings, cms)?,
+            // Who tells its version is connected: one question for both.
+            Prerequisite::Component | Prerequisite::Connection => {}
+            Prerequisite::Version => look_for_version(settings, cms)?,
             Prerequisite::Root => look_for_root(settings, cms)?,
             Prerequisite::ClientControl if settings.updates => {}
             Prerequisite::ClientControl => return Err(Missing::ClientControl),
@@ -138,7 +139,6 @@ pub(super) fn look_for(deed: Deed, settings: &Settings, cms: &dyn ManagementSyst
     Ok(())
 }
 
-/// Who tells its version is connected.
 fn look_for_version(settings: &Settings, cms: &dyn ManagementSystem) -> Result<(), Missing> {
     let (found, least) = (cms.version()?, settings.minimum_version);
     if found < least { Err(Missing::Version { found, least }) } else { Ok(()) }

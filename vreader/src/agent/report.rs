@@ -196,7 +196,7 @@ impl fmt::Display for Report {
             }
             Self::NothingToAnswer => f.write_str("No such notice waits for an answer."),
             Self::NotUnderstood { answer } => {
-                write!(f, "\"{answer}\" is no answer; type proceed or dismiss (or p or d).")
+                write!(f, "\"{answer}\" is no answer; type proceed (or p, ok) or dismiss (or d, cancel).")
             }
             Self::MemoryFailed { reason } => {
                 write!(f, "{reason}; the card will be asked about again sooner than it had to be.")

@@ -1,7 +1,7 @@
 //! The agent at work: whoever sees cards, hears answers or waits for the management system is a thread of its own, and
 //! sends what it learns to one place, where the [`Agent`] decides. Nothing polls, nothing sleeps.
 //!
-//! Promise: an agent that is told to end waits for the update that it has begun; told again, it ends at once.
+//! Promise: an agent that is told to end waits for the update that it has begun; told again, later, it ends at once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -33,6 +33,8 @@ pub struct Office {
     pub clock: Clock,
     /// The holder's PIN, for updates, if it was given.
     pub pin: Option<Zeroizing<String>>,
+    /// The PIN that the holder chooses, for updates that set one, if it was given.
+    pub new_pin: Option<Zeroizing<String>>,
 }
 
 impl Office {
@@ -51,7 +53,14 @@ impl Office {
         session: &Session,
     ) -> Result<Updated, UpdateError> {
         prerequisite::look_for(Deed::Update, &self.settings, &*self.cms)?;
-        let order = Order { reader, card, request, pin: self.pin.as_ref(), now: self.clock.now() };
+        let order = Order {
+            reader,
+            card,
+            request,
+            pin: self.pin.as_ref(),
+            new_pin: self.new_pin.as_ref(),
+            now: self.clock.now(),
+        };
         self.cms.update(&order, session)
     }
 }
@@ -74,11 +83,17 @@ pub enum ShellError {
     Abandoned,
 }
 
+/// Being told twice within this time is being told once: Ctrl-C reaches a program as member of a group, and then again by the
+/// shell or the `timeout` that started it.
+const ONE_STOP: Duration = Duration::from_millis(500);
+
 /// What threads send to the agent.
 enum Message {
     Event(Event),
     /// A line that somebody typed.
     Line(String),
+    /// All cards have been told of that were there at first.
+    Told,
     /// Cards cannot be seen any more.
     Lost(Missing),
 }
@@ -96,6 +111,11 @@ impl Sender {
     /// The card is out of this reader, perhaps with the reader.
     pub fn removed(&self, reader: &str) -> bool {
         self.event(Event::Removed(reader.to_owned()))
+    }
+
+    /// All cards have been told of that were there at first.
+    pub fn told(&self) -> bool {
+        self.0.send(Message::Told).is_ok()
     }
 
     /// Cards cannot be seen any more: the agent ends.
@@ -131,6 +151,10 @@ pub struct Shell {
     memory_file: PathBuf,
     /// The answer to every notice, if nobody is to be asked.
     answer: Option<Choice>,
+    /// It ends when nothing is left to do for the cards that were there at first.
+    once: bool,
+    /// It knows which cards those are.
+    told: bool,
     sender: Sender,
     messages: Receiver<Message>,
     begun: Instant,
@@ -148,12 +172,21 @@ impl Shell {
             office: Arc::new(office),
             memory_file,
             answer,
+            once: false,
+            told: false,
             sender: Sender(sender),
             messages,
             begun: Instant::now(),
             sessions: BTreeMap::new(),
             unheard: None,
         })
+    }
+
+    /// The same for the cards that are there at first, and no others: then it ends by itself.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// The way to it.
@@ -163,11 +196,17 @@ impl Shell {
 
     /// Runs until it is told to end. `say` tells people.
     pub fn run(mut self, mut say: impl FnMut(&Report) -> io::Result<()>) -> Result<(), ShellError> {
-        let mut stopping = false;
-        while !self.agent.is_over() {
+        let mut stopped: Option<Instant> = None;
+        while !(self.agent.is_over() || self.once && self.told && self.agent.is_idle()) {
             let event = match self.next() {
-                Message::Event(Event::Stop) if stopping => return Err(ShellError::Abandoned),
+                Message::Event(Event::Stop) if stopped.is_some_and(|first| first.elapsed() >= ONE_STOP) => {
+                    return Err(ShellError::Abandoned);
+                }
                 Message::Event(event) => event,
+                Message::Told => {
+                    self.told = true;
+                    continue;
+                }
                 Message::Lost(missing) => return Err(missing.into()),
                 Message::Line(line) if line.trim().is_empty() => continue,
                 Message::Line(line) => {
@@ -178,10 +217,12 @@ impl Shell {
                     Event::Chosen(choice, request)
                 }
             };
-            stopping |= matches!(event, Event::Stop);
+            if matches!(event, Event::Stop) {
+                stopped.get_or_insert_with(Instant::now);
+            }
             self.event(event, &mut say);
-            if self.unheard.is_some() && !stopping {
-                stopping = true;
+            if self.unheard.is_some() && stopped.is_none() {
+                stopped = Some(Instant::now());
                 self.event(Event::Stop, &mut say);
             }
         }
@@ -203,7 +244,13 @@ impl Shell {
     }
 
     fn event(&mut self, event: Event, say: &mut impl FnMut(&Report) -> io::Result<()>) {
-        for action in self.agent.handle(self.now(), event) {
+        let found = if let Event::Identified(_, found) = &event { Some(found.clone()) } else { None };
+        let actions = self.agent.handle(self.now(), event);
+        if let Some(card) = found {
+            let asks = actions.iter().any(|action| matches!(action, Action::Ask(..)));
+            tracing::debug!(?card, asks, "a card was put in");
+        }
+        for action in actions {
             match action {
                 Action::Identify(visit, reader) => self.identify(visit, reader),
                 Action::Ask(visit, card) => self.ask(visit, card),
@@ -247,7 +294,6 @@ impl Shell {
     fn identify(&self, visit: Visit, reader: String) {
         self.begin(move |office| {
             let found = office.cms.identify(&reader);
-            tracing::debug!(reader, ?found, "a card was put in");
             Event::Identified(visit, found.map_err(|error| error.to_string()))
         });
     }

@@ -9,8 +9,10 @@ use crate::attach::pcsc::{ReaderEvent, RemoteError, Watcher};
 /// already are told of as if they were put in now.
 pub fn watch(socket: &Path, agent: Sender) -> Result<(), Missing> {
     let mut watcher = Watcher::new(socket)?;
+    tell(&watcher.wait(Duration::ZERO)?, &agent);
+    agent.told();
     thread::spawn(move || {
-        if let Err(error) = tell(&mut watcher, &agent) {
+        if let Err(error) = go_on(&mut watcher, &agent) {
             agent.lost(error.into());
         }
     });
@@ -18,17 +20,16 @@ pub fn watch(socket: &Path, agent: Sender) -> Result<(), Missing> {
 }
 
 /// Tells the agent of everything for as long as it listens.
-fn tell(watcher: &mut Watcher, agent: &Sender) -> Result<(), RemoteError> {
-    loop {
-        for event in watcher.wait(Duration::MAX)? {
-            let listens = match event {
-                ReaderEvent::Inserted(reader) => agent.inserted(&reader.name),
-                ReaderEvent::Removed(reader) => agent.removed(&reader.name),
-                ReaderEvent::Plugged(_) | ReaderEvent::Unplugged(_) => true,
-            };
-            if !listens {
-                return Ok(());
-            }
-        }
-    }
+fn go_on(watcher: &mut Watcher, agent: &Sender) -> Result<(), RemoteError> {
+    while tell(&watcher.wait(Duration::MAX)?, agent) {}
+    Ok(())
+}
+
+/// Whether the agent still listens.
+fn tell(events: &[ReaderEvent], agent: &Sender) -> bool {
+    events.iter().all(|event| match event {
+        ReaderEvent::Inserted(reader) => agent.inserted(&reader.name),
+        ReaderEvent::Removed(reader) => agent.removed(&reader.name),
+        ReaderEvent::Plugged(_) | ReaderEvent::Unplugged(_) => true,
+    })
 }

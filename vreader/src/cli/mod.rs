@@ -3,9 +3,13 @@
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything else to standard
 //! error. An error says what was tried, what was found and what to do.
 
+#[cfg(feature = "cms")]
+mod agent;
 mod apdu;
 mod card_certs;
 mod card_check;
+#[cfg(feature = "cms")]
+mod card_check_update;
 mod card_clone;
 mod card_import;
 mod card_info;
@@ -102,6 +106,9 @@ enum Command {
     EnterBind(run::EnterArguments),
     /// Send commands to a card, plain or under secure messaging
     Apdu(Box<apdu::Arguments>),
+    /// Watch readers, tell of updates that the card management system has for their cards, and run them
+    #[cfg(feature = "cms")]
+    Agent(Box<agent::Arguments>),
     /// Plug cards into the system's pcscd, through vsmartcard's vpcd driver
     Vpcd(vpcd::Arguments),
     /// Card management: issue, renew, lock, unlock, activate, replace
@@ -136,6 +143,9 @@ enum CardCommand {
     Unlock(card_unlock::Arguments),
     /// Check whether a card is what the standard's conformance tests ask for
     Check(Box<card_check::Arguments>),
+    /// Ask the card management system whether an update is pending for a card
+    #[cfg(feature = "cms")]
+    CheckUpdate(Box<card_check_update::Arguments>),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -153,6 +163,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Card(CardCommand::Pin(command)) => card_pin::run(&command),
         Command::Card(CardCommand::Unlock(arguments)) => card_unlock::run(&arguments),
         Command::Certs(command) => return certs_export::run(&command),
+        #[cfg(feature = "cms")]
+        Command::Card(CardCommand::CheckUpdate(arguments)) => card_check_update::run(&arguments),
+        #[cfg(feature = "cms")]
+        Command::Agent(arguments) => agent::run(&arguments),
         Command::Run(arguments) => return run::run(&arguments),
         Command::Serve(arguments) => return serve::run(&arguments),
         Command::Ctl(arguments) => ctl::run(arguments),

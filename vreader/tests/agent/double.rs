@@ -98,7 +98,7 @@ impl Double {
     }
 
     pub(crate) fn office(&self, settings: Settings) -> Office {
-        Office { cms: Box::new(self.clone()), settings, clock: Clock::At(now()), pin: None }
+        Office { cms: Box::new(self.clone()), settings, clock: Clock::At(now()), pin: None, new_pin: None }
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use vreader::{
     World,
     agent::{Choice, Memory, Missing, Report, Sender, Settings, Shell, ShellError, Withdrawal, watch},
+    run::WorldSettings,
 };
 
 use crate::double::{Double, Mood, PATIENCE, now, root_file};
@@ -46,6 +47,10 @@ impl Running {
         let mut settings = Self::patient(&folder);
         change(&mut settings);
         let shell = Shell::new(double.office(settings), memory_file(&folder), answer).unwrap();
+        Self::run(shell, folder)
+    }
+
+    fn run(shell: Shell, folder: TempDir) -> Self {
         let (sender, said) = channel();
         let hands = shell.sender();
         let say =
@@ -227,8 +232,12 @@ fn an_agent_that_is_told_to_end_waits_for_its_update_and_told_twice_does_not() {
     let state = busy.state();
     running.hands.line("p".into());
     assert_eq!(running.says(), started("1"));
-    running.hands.stop();
-    running.hands.stop();
+    // What comes at once is taken for one.
+    let end = Instant::now() + PATIENCE;
+    while !running.thread.is_finished() && Instant::now() < end {
+        running.hands.stop();
+        thread::sleep(Duration::from_millis(10));
+    }
     let (outcome, _folder) = running.ends();
     drop(state);
     assert!(matches!(outcome, Err(ShellError::Abandoned)));
@@ -287,4 +296,33 @@ fn cards_are_seen_behind_a_socket_with_those_that_are_there_already() {
     let (outcome, _folder) = running.ends();
     let error = outcome.unwrap_err().to_string();
     assert!(error.starts_with("the smart card service is missing: "), "{error}");
+}
+
+#[test]
+fn an_agent_for_once_ends_when_it_has_done_with_the_cards_that_are_there() {
+    for choice in [Choice::Proceed, Choice::Dismiss] {
+        let world = World::start().unwrap();
+        let double = Double::with_request("vreader 00 00", "A", "1");
+        let folder = tempfile::tempdir().unwrap();
+        let office = double.office(Running::patient(&folder));
+        let shell = Shell::new(office, memory_file(&folder), Some(choice)).unwrap().once();
+        watch(world.socket(), shell.sender()).unwrap();
+        let running = Running::run(shell, folder);
+        running.shows_notice("1");
+        let rest = match choice {
+            Choice::Proceed => 2,
+            Choice::Dismiss => 1,
+        };
+        for _ in 0..rest {
+            running.says();
+        }
+        running.ends().0.unwrap();
+    }
+    // Nor does it wait where there is no reader.
+    let world = World::with(&WorldSettings::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let office = Double::new().office(Running::patient(&folder));
+    let shell = Shell::new(office, memory_file(&folder), None).unwrap().once();
+    watch(world.socket(), shell.sender()).unwrap();
+    Running::run(shell, folder).ends().0.unwrap();
 }

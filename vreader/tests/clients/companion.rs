@@ -9,9 +9,8 @@ use std::{
 };
 
 use crate::{
-    pcscd::Pcscd,
     vreader::{PATIENCE, send},
-    world::World,
+    world::{Attachment, World},
 };
 
 /// A program that runs; dropped, it is ended.
@@ -88,8 +87,8 @@ impl Companion {
         self.hear(part, |line| line.contains(part).then(|| line.to_owned()))
     }
 
-    /// Sends a signal by name to a program of pcscd's world, which counts its own processes, and waits for its end.
-    pub(crate) fn end_by(mut self, world: &World<Pcscd>, signal: &str) -> ExitStatus {
+    /// Sends a signal by name to the program, from within its world, which may count its own processes, and waits for its end.
+    pub(crate) fn end_by(mut self, world: &World<impl Attachment>, signal: &str) -> ExitStatus {
         world.client("sh").args(["-c", &format!("kill -{signal} {}", self.number)]).succeeds();
         self.child.wait().expect("the program ends")
     }

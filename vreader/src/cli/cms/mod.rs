@@ -14,7 +14,11 @@ mod request;
 mod stock;
 mod update;
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use vreader::{
     attach::pcsc::{RemoteCard, RemoteReader, default_socket},
@@ -169,10 +173,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
+/// The database of this name; without one, that of the environment, or the one in this folder.
+pub(super) fn database(name: Option<&Path>) -> PathBuf {
+    let named = || env::var_os("VREADER_CMS").map(PathBuf::from);
+    name.map(Path::to_owned).or_else(named).unwrap_or_else(|| DATABASE.into())
+}
+
 impl Common {
     fn path(&self) -> PathBuf {
-        let named = || env::var_os("VREADER_CMS").map(PathBuf::from);
-        self.db.clone().or_else(named).unwrap_or_else(|| DATABASE.into())
+        database(self.db.as_deref())
     }
 
     fn clock(&self) -> Clock {
