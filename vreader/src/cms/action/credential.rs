@@ -6,7 +6,7 @@ use super::update::slots;
 use crate::cms::{
     Cms, CmsError,
     authority::{Signing, algorithm_of},
-    database::{CardRow, RequestRow, Role, placed},
+    database::{CardRow, RequestRow, placed},
     session::{Draft, Effect, Plan, Step},
     state::{CredentialEvent, CredentialState, Reason},
 };
@@ -27,7 +27,6 @@ impl Cms {
             if placed.iter().any(|(found, _)| *found == slot) {
                 return Err(CmsError::CredentialExists { card: card.name(), slot: slot.to_byte() });
             }
-            self.check_shared(card, slot)?;
             if slot == KeyReference::KeyManagement {
                 let signing = Signing { authority: authority.id, like: None, days: (from, until) };
                 let (key, certificate) = self.key_management(card, algorithm, &signing)?;
@@ -41,22 +40,6 @@ impl Cms {
         Ok(plan)
     }
 
-    /// That a slot is PIV's alone. The e-mail keys of a Common Access Card are those of 9C and 9D.
-    pub(super) fn check_shared(&self, card: &CardRow, slot: KeyReference) -> Result<(), CmsError> {
-        let shared = matches!(slot, KeyReference::DigitalSignature | KeyReference::KeyManagement);
-        let authorities = self.authorities()?;
-        let of_cac = |id| authorities.iter().any(|row| row.id == id && row.role == Role::Cac);
-        let placed = self.database.read(|connection| placed(connection, card.id))?;
-        if shared && placed.iter().any(|(_, credential)| of_cac(credential.authority)) {
-            return Err(CmsError::Unsupported(format!(
-                "the key {:02X} of {} is the one of an e-mail certificate, which is written through the CAC issuer's secure channel; replace the card",
-                slot.to_byte(),
-                card.name()
-            )));
-        }
-        Ok(())
-    }
-
     pub(super) fn plan_removal(&mut self, card: &CardRow, request: &RequestRow) -> Result<Plan, CmsError> {
         let placed = self.database.read(|connection| placed(connection, card.id))?;
         let mut plan = Plan::new(format!("remove {}", request.details));
@@ -64,7 +47,6 @@ impl Cms {
             let found = placed.iter().find(|(found, _)| *found == slot);
             let none = || CmsError::NoCredential { card: card.name(), slot: slot.to_byte() };
             let (_, credential) = found.ok_or_else(none)?;
-            self.check_shared(card, slot)?;
             plan.steps.push(Step::Remove { slot: slot.to_byte() });
             plan.effects.push(Effect::Remove { slot: slot.to_byte() });
             if credential.state != CredentialState::Revoked {

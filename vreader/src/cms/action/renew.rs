@@ -42,7 +42,6 @@ impl Cms {
         let names: Vec<_> = renewed.iter().map(|(slot, _)| format!("{:02X}", slot.to_byte())).collect();
         let mut plan = Plan::new(format!("renew {}", names.join(", ")));
         for (slot, old) in &renewed {
-            self.check_shared(card, *slot)?;
             if *slot == KeyReference::KeyManagement {
                 self.plan_encryption(client, card, old, options, &mut plan)?;
             } else {
