@@ -5,10 +5,12 @@
 //! | `stock` | init, holder, register, assign, unassign, produce, terminate |
 //! | `request` | request, approve, deny, cancel, requests, check |
 //! | `update` | issue, hand-over, update, renew, add, remove, lock, unlock, activate, recycle, compare |
+//! | `batch` | batch |
 //! | `authority` | authority, crl, serve |
 //! | `report` | list, show, audit, and the words of it all |
 
 mod authority;
+mod batch;
 mod report;
 mod request;
 mod stock;
@@ -90,6 +92,8 @@ enum Command {
     Terminate(stock::Terminate),
     /// Issue the card in a reader, which is assigned to somebody
     Issue(update::Issue),
+    /// Issue many cards into card files; run again, it goes on where it was
+    Batch(batch::Arguments),
     /// The holder of a card that was produced gets it, and chooses the PIN
     HandOver(update::HandOver),
     /// Ask for something to be done to a card
@@ -148,6 +152,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Command::Unassign(card) => stock::unassign(common, card),
         Command::Terminate(arguments) => stock::terminate(common, arguments),
         Command::Issue(arguments) => update::issue(common, arguments),
+        Command::Batch(arguments) => batch::run(common, arguments),
         Command::HandOver(arguments) => update::hand_over(common, arguments),
         Command::Request(arguments) => request::new(common, arguments),
         Command::Approve(request) => request::decide(common, request, request::APPROVE),

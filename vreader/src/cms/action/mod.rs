@@ -15,6 +15,7 @@
 //! | `batch` | issuance of many |
 
 mod activate;
+mod batch;
 mod compare;
 mod credential;
 mod end;
@@ -29,6 +30,7 @@ mod update;
 
 pub use self::{
     activate::{ActivationPage, LoginCertificate},
+    batch::{Batch, Progress},
     compare::Difference,
     issue::IssueOptions,
     produce::Produced,
