@@ -91,9 +91,9 @@ impl Cms {
     }
 
     /// Takes the lines in that could not be written to the database.
-    pub(super) fn take_in_spilled(&mut self) -> Result<(), CmsError> {
+    pub(super) fn take_in_spilled(&mut self) {
         let path = spilled(self.database.path());
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let Ok(text) = fs::read_to_string(&path) else { return };
         // Lines that are no entries were cut off by a loss of power.
         let entries: Vec<AuditEntry> =
             text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -107,7 +107,6 @@ impl Cms {
             // Twice in the log would be no harm; a line that is lost would be.
             let _ = fs::remove_file(path);
         }
-        Ok(())
     }
 }
 

@@ -109,7 +109,7 @@ impl Cms {
                 return Err(error);
             }
         };
-        cms.take_in_spilled()?;
+        cms.take_in_spilled();
         Ok(cms)
     }
 

@@ -1,10 +1,6 @@
 //! A management system in a folder of its own, and cards in this process.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use card_sim::{
     platform::Platform,
@@ -63,10 +59,6 @@ impl Office {
             fs::copy(&path, copy.folder.path().join(path.file_name().unwrap())).unwrap();
         }
         copy
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 

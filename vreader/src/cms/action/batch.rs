@@ -91,12 +91,12 @@ impl Cms {
         let mut card = RemoteCard::connect(world.socket(), reader).map_err(lost)?;
         let mut transaction = card.transaction(Disposition::Reset).map_err(lost)?;
         let identity = CardIdentity::read(&mut Line::remote(&mut transaction))?;
-        let row = match self.database.read(|connection| CardRow::by_identity(connection, &identity))? {
-            Some(row) => row,
-            None => {
-                let blank = blank(&PIV, None)?;
-                self.register(&mut Line::remote(&mut transaction), &blank.management_key, Some(&blank.puk))?
-            }
+        let known = self.database.read(|connection| CardRow::by_identity(connection, &identity))?;
+        let row = if let Some(row) = known {
+            row
+        } else {
+            let blank = blank(&PIV, None)?;
+            self.register(&mut Line::remote(&mut transaction), &blank.management_key, Some(&blank.puk))?
         };
         if row.state == DeviceState::Issued {
             return Ok(false);

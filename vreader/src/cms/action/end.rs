@@ -5,7 +5,7 @@ use card_sim::key::{KeyReference, RetiredNumber};
 use crate::{
     card_client::CardClient,
     cms::{
-        Cms, CmsError,
+        CmsError,
         database::CardRow,
         session::{Effect, Plan, Step},
         state::DeviceEvent,
@@ -13,13 +13,9 @@ use crate::{
     issue::{DEFAULT_PIN, DEFAULT_PUK, managed},
 };
 
-impl Cms {
-    pub(super) fn plan_recycling(
-        &mut self,
-        client: &mut CardClient<'_, '_>,
-        card: &CardRow,
-    ) -> Result<Plan, CmsError> {
-        let mut plan = Plan::new("recycle".to_owned());
+impl Plan {
+    pub(super) fn recycling(client: &mut CardClient<'_, '_>, card: &CardRow) -> Result<Self, CmsError> {
+        let mut plan = Self::new("recycle".to_owned());
         let retired = (1..=20).filter_map(RetiredNumber::new).map(KeyReference::Retired);
         for slot in KeyReference::ASYMMETRIC.into_iter().chain(retired) {
             if client.certificate(slot)?.is_some() || !matches!(slot, KeyReference::Retired(_)) {

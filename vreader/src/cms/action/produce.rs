@@ -161,8 +161,11 @@ fn write(
     )?)
 }
 
+/// A certificate in DER, with its key reference if it has one in PIV.
+type Certified = (Option<KeyReference>, Vec<u8>);
+
 /// The certificates on a card, with their key references. Those of the CAC applets that PIV has too are not here twice; the hidden one is.
-fn certificates(made: &IssuedCard) -> Result<Vec<(Option<KeyReference>, Vec<u8>)>, CmsError> {
+fn certificates(made: &IssuedCard) -> Result<Vec<Certified>, CmsError> {
     let mut found = Vec::new();
     for slot in KeyReference::ASYMMETRIC {
         let tag = crate::issue::certificate_tag(slot);

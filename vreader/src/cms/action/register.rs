@@ -40,7 +40,7 @@ impl Cms {
         self.audited(action, Some(card), |cms| {
             let holder = cms.holder(holder)?;
             let entry = cms.done(action, Some(card), None, &holder.name);
-            cms.change_card(card, entry, |card| {
+            cms.change_card(card, &entry, |card| {
                 device(card, DeviceEvent::Assign)?;
                 card.holder = Some(holder.id);
                 Ok(())
@@ -53,7 +53,7 @@ impl Cms {
         let action = "unassign";
         self.audited(action, Some(card), |cms| {
             let entry = cms.done(action, Some(card), None, "");
-            cms.change_card(card, entry, |card| {
+            cms.change_card(card, &entry, |card| {
                 device(card, DeviceEvent::Unassign)?;
                 (card.holder, card.replaces, card.temporary) = (None, None, false);
                 Ok(())
@@ -65,7 +65,7 @@ impl Cms {
     pub(in crate::cms) fn change_card(
         &mut self,
         id: i64,
-        entry: crate::cms::database::AuditEntry,
+        entry: &crate::cms::database::AuditEntry,
         change: impl FnOnce(&mut CardRow) -> Result<(), CmsError>,
     ) -> Result<CardRow, CmsError> {
         self.database.write(|connection| {

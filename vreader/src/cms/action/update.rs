@@ -149,7 +149,7 @@ impl Cms {
             RequestKind::Activation => self.plan_activation(client, card),
             RequestKind::Unlock => self.plan_unlock(card),
             RequestKind::Lock => self.plan_lock(card),
-            RequestKind::Recycling => self.plan_recycling(client, card),
+            RequestKind::Recycling => Plan::recycling(client, card),
             RequestKind::Replacement => Err(CmsError::Unsupported(format!(
                 "{} is done by issuing the replacement, not on {}: put in the new card",
                 request.name(),
