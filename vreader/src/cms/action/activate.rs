@@ -101,7 +101,6 @@ impl Cms {
         self.check_activation(card)?;
         let failed = |error: crate::console::ConsoleError| CmsError::Login(error.to_string());
         let mut console = Console::new(&mut *line, &[]).map_err(failed)?;
-        let information = console.information(Some(pin), self.now(), cutoff).map_err(failed)?;
         let certificates = console.certificates(self.now()).map_err(failed)?;
         let container = match login {
             LoginCertificate::Id => "0100",
@@ -113,6 +112,8 @@ impl Cms {
         if !listed.issuer.contains("EMAIL") {
             return Err(CmsError::Login(format!("{WRONG_CERTIFICATE} {}", listed.issuer)));
         }
+        // It ends in the CAC applets, whose login the signature needs.
+        let information = console.information(Some(pin), self.now(), cutoff).map_err(failed)?;
         self.check_signature(line, &listed.der)?;
         let holder = self.holder_of(card)?;
         let edipi = information.identifier.unwrap_or_default();
