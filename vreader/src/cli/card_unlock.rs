@@ -100,12 +100,11 @@ fn challenge(client: &mut CardClient<'_, '_>) -> Result<(u8, Vec<u8>), Failure> 
 }
 
 fn response(program: Option<&str>, challenge: &str) -> Result<Vec<u8>, Failure> {
-    let text = match program {
-        Some(program) => asked(program, challenge)?,
-        None => {
-            print(&format!("challenge {challenge}\n"))?;
-            prompt::ask("Response")?.to_string()
-        }
+    let text = if let Some(program) = program {
+        asked(program, challenge)?
+    } else {
+        print(&format!("challenge {challenge}\n"))?;
+        prompt::ask("Response")?.to_string()
     };
     let digits: String = text.chars().filter(|digit| !digit.is_whitespace()).collect();
     hex::decode(digits).map_err(|error| {
