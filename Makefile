@@ -5,7 +5,7 @@ CARGO ?= cargo
 .PHONY: help demo test clients python unit check bench fuzz golden mutants firmware
 
 help:
-	@echo 'make demo     issue a card and show a session with it; needs nothing but Rust'
+	@echo 'make demo     what happens to a card: issue, lock, unlock, renew, activate, replace; needs nothing but Rust and its C compiler'
 	@echo 'make test     install the client programs (or say what to install), then run every test'
 	@echo 'make unit     the tests that need no client program'
 	@echo 'make python   the tests of the Python package; pyscard and pytest come from PyPI'
@@ -17,7 +17,7 @@ help:
 	@echo 'make fuzz     each fuzz target for SECONDS=60; needs a nightly compiler and cargo-fuzz'
 
 demo:
-	$(CARGO) run --quiet -p vreader --no-default-features -- demo
+	$(CARGO) run --quiet -p vreader --no-default-features --features cms -- demo all
 
 test: clients
 	$(CARGO) test --workspace

@@ -31,11 +31,20 @@ impl Desk {
         at_end: Disposition,
         work: impl FnOnce(&mut Console<&mut RemoteCard>) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
+        self.with_remote(at_end, |card, atr| work(&mut Console::new(card, atr)?))
+    }
+
+    /// The same without a console: with the card as it is, and its answer to reset.
+    pub(super) fn with_remote<R>(
+        &self,
+        at_end: Disposition,
+        work: impl FnOnce(&mut RemoteCard, &[u8]) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let socket = default_socket();
         let reader = RemoteReader::find(&socket, self.reader.as_deref())?;
         let mut card = RemoteCard::connect(&socket, &reader.name)?;
         let mut transaction = card.transaction(at_end)?;
-        let result = work(&mut Console::new(&mut *transaction, &reader.atr)?)?;
+        let result = work(&mut transaction, &reader.atr)?;
         transaction.end()?;
         Ok(result)
     }

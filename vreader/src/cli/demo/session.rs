@@ -1,4 +1,4 @@
-//! `vreader demo`: what a smart card does, shown on a new card in a private PC/SC world with real commands and answers.
+//! What a smart card does, command by command, shown on a new card in a private PC/SC world with real commands and answers.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,8 @@ use vreader::{
 };
 use x509_cert::Certificate;
 
-use super::{Failure, Outcome, print};
+use super::screen::Screen;
+use crate::cli::{Failure, Outcome, print};
 
 const NEW_PIN: &str = "654321";
 
@@ -28,33 +29,26 @@ const PRINTED: &[u8] = &[0x5C, 0x03, 0x5F, 0xC1, 0x09];
 
 /// Makes a sample card in memory, puts it into a reader of a private PC/SC world, and shows a session with it through the
 /// world's socket: identify, a wrong PIN until the card locks, unlock with the PUK, sign, verify the signature. Every line
-/// is a command that the card really ran; a wrong answer ends it with status 1.
-#[derive(clap::Args)]
-#[command(after_help = "Example:\n  vreader demo --seed 7")]
-pub(super) struct Arguments {
-    /// Show the same card and the same bytes each time
-    #[arg(long)]
-    seed: Option<u64>,
-}
-
-pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let mut card = CardSource::Profile(&PIV).open(arguments.seed)?;
+/// is a command that the card really ran. Returns how many commands that were.
+pub(super) fn run(screen: &Screen, seed: Option<u64>) -> Result<usize, Failure> {
+    let mut card = CardSource::Profile(&PIV).open(seed)?;
     let contents = card.contents()?;
-    let world = World::with(&WorldSettings { seed: arguments.seed, ..WorldSettings::default() })?;
+    let world = World::with(&WorldSettings { seed, ..WorldSettings::default() })?;
     let reader = world.readers().add(ReaderSettings::new(DEFAULT_READER), Some(Box::new(card)))?;
     print(&format!(
         "A new PIV card, in memory, in the reader \"{reader}\" of a private PC/SC world:\n\n{}",
         inspect::inspect(&contents)
     ))?;
-    let mut session = Session { card: RemoteCard::connect(world.socket(), &reader)? };
+    let mut session = Session { screen, card: RemoteCard::connect(world.socket(), &reader)?, commands: 0 };
     identify(&mut session)?;
     lock(&mut session)?;
     unlock(&mut session)?;
-    sign(&mut session)
+    sign(&mut session)?;
+    Ok(session.commands)
 }
 
-fn identify(session: &mut Session) -> Outcome {
-    heading("Identify: select the PIV application and read who the card is")?;
+fn identify(session: &mut Session<'_>) -> Outcome {
+    session.screen.heading("Identify: select the PIV application and read who the card is")?;
     session.expect("SELECT the PIV application", &select(), Status::Ok)?;
     session.expect("GET DATA: Card Holder Unique Identifier", &get_data(CHUID), Status::Ok)?;
     session.expect("GET DATA: certificate for PIV Authentication", &get_data(CERTIFICATE_9A), Status::Ok)?;
@@ -66,8 +60,8 @@ fn identify(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-fn lock(session: &mut Session) -> Outcome {
-    heading("Lock: a wrong PIN, three times")?;
+fn lock(session: &mut Session<'_>) -> Outcome {
+    session.screen.heading("Lock: a wrong PIN, three times")?;
     let wrong = pin("000000")?;
     for left in [2, 1, 0] {
         session.expect("VERIFY with a wrong PIN", &verify_pin(&wrong), Status::TriesLeft(left))?;
@@ -81,8 +75,8 @@ fn lock(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-fn unlock(session: &mut Session) -> Outcome {
-    heading("Unlock: the PUK gives the card a new PIN")?;
+fn unlock(session: &mut Session<'_>) -> Outcome {
+    session.screen.heading("Unlock: the PUK gives the card a new PIN")?;
     let wrong_puk = [b"87654321".as_slice(), &pin(NEW_PIN)?].concat();
     session.expect(
         "RESET RETRY COUNTER with a wrong PUK",
@@ -96,8 +90,8 @@ fn unlock(session: &mut Session) -> Outcome {
     Ok(())
 }
 
-fn sign(session: &mut Session) -> Outcome {
-    heading("Sign: the key for digital signatures wants the PIN each time")?;
+fn sign(session: &mut Session<'_>) -> Outcome {
+    session.screen.heading("Sign: the key for digital signatures wants the PIN each time")?;
     let message = b"A message that the holder signs";
     let digest = Sha256::digest(message);
     let template = [&[0x7C, 0x24, 0x82, 0x00, 0x81, 0x20][..], digest.as_slice()].concat();
@@ -123,11 +117,13 @@ fn sign(session: &mut Session) -> Outcome {
 }
 
 /// A conversation with the card that is printed as it happens.
-struct Session {
+struct Session<'a> {
+    screen: &'a Screen,
     card: RemoteCard,
+    commands: usize,
 }
 
-impl Session {
+impl Session<'_> {
     /// Sends a command, fetches the whole answer, prints both, and insists on the status word.
     fn expect(
         &mut self,
@@ -135,6 +131,7 @@ impl Session {
         command: &CommandBuilder<'_>,
         status: Status,
     ) -> Result<Vec<u8>, Failure> {
+        self.commands += 1;
         let mut text = format!("\n{what}\n");
         let mut buffer = [0; 512];
         let mut command = command.encode(&mut buffer)?.to_vec();
@@ -167,10 +164,6 @@ fn public_point(object: &[u8]) -> Result<Vec<u8>, Failure> {
     let certificate = Certificate::from_der(certificate)?;
     let key = &certificate.tbs_certificate().subject_public_key_info().subject_public_key;
     Ok(key.as_bytes().ok_or_else(bad)?.to_vec())
-}
-
-fn heading(text: &str) -> Outcome {
-    print(&format!("\n=== {text}\n"))
 }
 
 fn select() -> CommandBuilder<'static> {
