@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-const PYSCARD: &str = "pyscard==2.3.1";
+pub(crate) const PYSCARD: &str = "pyscard==2.3.1";
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/pyscard/cases.py");
 

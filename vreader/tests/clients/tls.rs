@@ -27,6 +27,11 @@ impl Server {
 
     /// The same, and it trusts these authorities.
     pub(crate) fn trusting(world: &World, authorities: &[&str]) -> Self {
+        Self::demanding(world, authorities, &[])
+    }
+
+    /// The same, and it asks more of a certificate: `demands` are options of `openssl s_server`.
+    pub(crate) fn demanding(world: &World, authorities: &[&str], demands: &[&str]) -> Self {
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", "server.key"];
         let name = ["-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
         world.openssl(["req", "-x509", "-out", "server.pem"].into_iter().chain(key).chain(name));
@@ -39,13 +44,13 @@ impl Server {
         // Cards with a seed are valid from 2026 to 2031 whenever the test runs: this is 2027-01-01.
         let demand =
             ["-Verify", "2", "-verify_return_error", "-CAfile", "trusted.pem", "-attime", "1798761600"];
-        let mut program = world.server(&[&server[..], &own, &demand].concat());
+        let mut program = world.server(&[&server[..], &own, &demand, demands].concat());
         let port = program.hear("its port", |line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
         Self { port, program }
     }
 
     /// Waits until it has refused somebody, for this reason.
-    fn refuses(&mut self, reason: &str) {
+    pub(crate) fn refuses(&mut self, reason: &str) {
         self.program.hear_line(reason);
     }
 }

@@ -80,7 +80,7 @@ pub enum RemoteError {
         code: u32,
     },
     /// No reader has this name.
-    #[error("no reader with a card has \"{wanted}\" in its name; there {there}")]
+    #[error("no reader {}; there {there}", missing(wanted))]
     NoReader {
         /// What was looked for; empty for any reader.
         wanted: String,
@@ -90,6 +90,15 @@ pub enum RemoteError {
     /// The reader's name is too long for the wire.
     #[error("\"{0}\" is no reader's name: it is longer than 127 bytes")]
     Name(String),
+}
+
+/// What no reader is.
+fn missing(wanted: &str) -> String {
+    if wanted.is_empty() {
+        "has a card".to_owned()
+    } else {
+        format!("with a card has \"{wanted}\" in its name")
+    }
 }
 
 fn in_words(code: u32) -> String {
