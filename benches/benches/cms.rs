@@ -41,26 +41,35 @@ fn renewal(report: &mut Report, folder: &Path) {
     let world = World::with(&WorldSettings::default()).expect("a world");
     let file = folder.join("my.card");
     let blank = blank(&PIV, Some(1)).expect("a blank card");
-    let card = EmulatedCard::create(&file, FlashSize::MAX, &PIV, PIV.default_tries, &blank).expect("a card file");
-    let reader = world.readers().add(ReaderSettings::new(DEFAULT_READER), Some(Box::new(card))).expect("a reader");
+    let card = EmulatedCard::create(&file, FlashSize::LARGEST, &PIV, PIV.default_tries, &blank)
+        .expect("a card file");
+    let reader =
+        world.readers().add(ReaderSettings::new(DEFAULT_READER), Some(Box::new(card))).expect("a reader");
     let id = with_line(&world, &reader, |line| {
         cms.register(line, &blank.management_key, Some(&blank.puk)).expect("it is registered").id
     });
     let holder = cms.add_holder(None, None).expect("a holder");
     cms.assign(id, &holder.name).expect("it is assigned");
     let access = Access::new(Some(PIN), None).expect("a PIN");
-    with_line(&world, &reader, |line| cms.issue(line, &access, &UpdateOptions::default()).expect("it is issued"));
+    with_line(&world, &reader, |line| {
+        cms.issue(line, &access, &UpdateOptions::default()).expect("it is issued")
+    });
 
     let mut whole = Vec::new();
     let mut parts: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
-        let slots =
-            vec![KeyReference::PivAuthentication, KeyReference::DigitalSignature, KeyReference::KeyManagement];
+        let slots = vec![
+            KeyReference::PivAuthentication,
+            KeyReference::DigitalSignature,
+            KeyReference::KeyManagement,
+        ];
         let wish = Wish { slots, ..Wish::new(id, RequestKind::Renewal, Reason::Renew) };
         cms.request(&wish).expect("a request");
         let before = cms.timing();
         let start = Instant::now();
-        with_line(&world, &reader, |line| cms.update(line, &access, &UpdateOptions::default()).expect("an update"));
+        with_line(&world, &reader, |line| {
+            cms.update(line, &access, &UpdateOptions::default()).expect("an update")
+        });
         let all = milliseconds(start.elapsed());
         let Timing { key_generation, signing, database } = cms.timing();
         let spent = [
@@ -79,7 +88,12 @@ fn renewal(report: &mut Report, folder: &Path) {
     report.note("  signing certificates and objects", signing, "ms");
     report.note("  writing the database, synced", database, "ms");
     report.note("  commands to the card and its synced file", card, "ms");
-    report.at_most("  all but the keys / the second that is allowed", (all - keys) / 1000.0 * 100.0, 10.0, "%");
+    report.at_most(
+        "  all but the keys / the second that is allowed",
+        (all - keys) / 1000.0 * 100.0,
+        10.0,
+        "%",
+    );
 }
 
 /// Whether an update is pending, for one card among ten thousand.
@@ -114,19 +128,19 @@ fn check(report: &mut Report, folder: &Path) {
             milliseconds(start.elapsed())
         })
         .collect();
-    report.at_most("check for updates among 10,000 cards, database opened, median", median(&mut times), 5.0, "ms");
+    report.at_most(
+        "check for updates among 10,000 cards, database opened, median",
+        median(&mut times),
+        5.0,
+        "ms",
+    );
 }
 
 /// Many cards in a row, each with a file of its own, against issuing in memory.
 fn batch(report: &mut Report, folder: &Path) {
     let mut cms = cms(&folder.join("batch.db"));
-    let batch = Batch {
-        folder,
-        count: CARDS,
-        names: "Batch Sample",
-        pin: PIN,
-        options: IssueOptions::default(),
-    };
+    let batch =
+        Batch { folder, count: CARDS, names: "Batch Sample", pin: PIN, options: IssueOptions::default() };
     let start = Instant::now();
     let progress = cms.issue_batch(&batch, &mut |_| true).expect("a batch");
     let seconds = start.elapsed().as_secs_f64();

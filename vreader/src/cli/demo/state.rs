@@ -7,7 +7,7 @@ use vreader::{
     card_client::{CardIdentity, Line},
     clock::Clock,
     cms::{Cms, database::CardRow},
-    console::{Console, certificates::Certificates},
+    console::{Console, PinStatus, certificates::Certificates},
     reader::Disposition,
 };
 
@@ -77,9 +77,13 @@ impl State {
         let mut console = Console::new(&mut *transaction, &reader.atr)?;
         // Whether a certificate is valid is of no interest here, so that any clock will do.
         let certificates = console.certificates(Clock::System.now())?;
-        let tries = console.tries_left()?;
+        let pin = console.pin_status()?;
         transaction.end()?;
-        self.add("PIN, tries left", tries.map_or_else(|| "verified".to_owned(), |tries| tries.to_string()));
+        let tries = match pin {
+            PinStatus::TriesLeft(left) => left.to_string(),
+            other => other.to_string(),
+        };
+        self.add("PIN, tries left", tries);
         self.add_certificates(&certificates);
         Ok(())
     }

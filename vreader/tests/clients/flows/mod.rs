@@ -1,7 +1,7 @@
 //! What people do with cards and see, a row of the flows a test: `row_01_…` shows row 1, with the programs that the row names.
 
-mod agent;
 mod activation;
+mod agent;
 mod card_content;
 mod making_available;
 mod management;
