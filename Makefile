@@ -5,7 +5,7 @@ CARGO ?= cargo
 .PHONY: help demo test clients python unit check bench fuzz golden mutants firmware
 
 help:
-	@echo 'make demo     what happens to a card: issue, lock, unlock, renew, activate, replace; needs nothing but Rust and its C compiler'
+	@echo 'make demo     what happens to a card: issue, lock, unlock, renew, activate, replace; needs nothing but Rust and a C compiler'
 	@echo 'make test     install the client programs (or say what to install), then run every test'
 	@echo 'make unit     the tests that need no client program'
 	@echo 'make python   the tests of the Python package; pyscard and pytest come from PyPI'
