@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use card_sim::key::KeyReference;
+use card_sim::{key::KeyReference, profile::Profile};
 use rusqlite::Connection;
 use vreader::{
     card_client::{Line, LinkError},
@@ -28,7 +28,7 @@ use vreader::{
 use zeroize::Zeroizing;
 
 use crate::support::{
-    Office, PIN, access, assert_agree, assert_keys_fit, assigned, blank_card, card_of, image, issue,
+    Office, PIN, access, assert_agree, assert_keys_fit, assigned, blank_card, card_in, card_of, image, issue,
     registered, reinsert, slots,
 };
 
@@ -48,13 +48,29 @@ enum Cut {
 struct Action {
     name: &'static str,
     office: Office,
-    card: Zeroizing<Vec<u8>>,
+    card: Begin,
     id: i64,
     run: fn(&mut Cms, &mut Line<'_>) -> Result<(), CmsError>,
     /// The PIN when all is done; none if nobody knows it.
     pin: Option<&'static str>,
     state: DeviceState,
     slots: &'static [&'static str],
+}
+
+/// The card before the action.
+enum Begin {
+    Flash(Zeroizing<Vec<u8>>),
+    /// A card file in the office's folder.
+    File(&'static str),
+}
+
+impl Begin {
+    fn card(&self, office: &Office) -> EmulatedCard {
+        match self {
+            Self::Flash(image) => card_of(image),
+            Self::File(name) => card_in(&office.file(name)),
+        }
+    }
 }
 
 fn update(cms: &mut Cms, line: &mut Line<'_>) -> Result<(), CmsError> {
@@ -85,7 +101,7 @@ fn on_issued(
     cms.request(&wish(id)).unwrap();
     drop(cms);
     let run = if pin == Some(NEW_PIN) { unlock } else { update };
-    Action { name, office, card: image(&mut card), id, run, pin, state, slots }
+    Action { name, office, card: Begin::Flash(image(&mut card)), id, run, pin, state, slots }
 }
 
 fn issuance() -> Action {
@@ -94,7 +110,7 @@ fn issuance() -> Action {
     let id = assigned(&mut cms, &mut card, "Dana Quincy Sample");
     drop(cms);
     let (run, pin, state) = (first_issue, Some(PIN), DeviceState::Issued);
-    Action { name: "issuance", office, card: image(&mut card), id, run, pin, state, slots: ALL }
+    Action { name: "issuance", office, card: Begin::Flash(image(&mut card)), id, run, pin, state, slots: ALL }
 }
 
 /// A card in the place of one that was lost, whose encryption key is recovered.
@@ -108,7 +124,23 @@ fn replacement() -> Action {
     drop(cms);
     let slots = &["9A", "9C", "9D", "9E", "82"];
     let (run, pin, state) = (first_issue, Some(PIN), DeviceState::Issued);
-    Action { name: "replacement", office, card: image(&mut card), id, run, pin, state, slots }
+    Action { name: "replacement", office, card: Begin::Flash(image(&mut card)), id, run, pin, state, slots }
+}
+
+/// The PIV Authentication certificate of a Common Access Card of 2017.
+fn activation() -> Action {
+    let office = Office::of("2018-06-01T09:00:00Z", "2017-01-02");
+    let mut cms = office.cms();
+    cms.add_holder(Some("Dana Quincy Sample"), None).unwrap();
+    let profile = Profile::find("cac-oberthur-v55").unwrap();
+    let life = (Some("2017-06-01".parse().unwrap()), None);
+    let made = cms.produce(&office.file("old.card"), profile, "1", life, Some(PIN)).unwrap();
+    assert!(made.hidden);
+    let id = made.card.id;
+    cms.request(&Wish::new(id, RequestKind::Activation, Reason::None)).unwrap();
+    drop(cms);
+    let (run, pin, state) = (update as fn(&mut Cms, &mut Line<'_>) -> _, Some(PIN), DeviceState::Issued);
+    Action { name: "activation", office, card: Begin::File("old.card"), id, run, pin, state, slots: ALL }
 }
 
 fn wish(kind: RequestKind) -> impl FnOnce(i64) -> Wish {
@@ -147,7 +179,7 @@ struct Run {
 /// Runs an action, interrupted at the command with this number, if any.
 fn run(action: &Action, cut: Option<(usize, Cut)>) -> Run {
     let office = action.office.copy();
-    let mut card = card_of(&action.card);
+    let mut card = action.card.card(&office);
     // A database that is locked is not waited for long: nobody will unlock it.
     let mut cms = office.patient_cms(Duration::from_millis(1));
     let path = office.database();
@@ -240,9 +272,8 @@ fn assert_done(action: &Action, cms: &mut Cms, card: &mut EmulatedCard, when: &s
         let done = matches!(request.state, RequestState::Executed | RequestState::Cancelled);
         assert!(done, "{when}: {} is {}", request.name(), request.state);
     }
-    // The unlock code is the one that the database has.
-    let row = cms.card(action.id).unwrap();
-    let known = row.puk.expect("every card here has one");
+    // The unlock code is the one that the database has; a Common Access Card has none.
+    let Some(known) = cms.card(action.id).unwrap().puk else { return };
     let pin = access(action.pin.or(Some(PIN)), None).pin.unwrap();
     let mut line = Line::local(card);
     let mut client = vreader::card_client::CardClient::plain(&mut line).unwrap();
@@ -267,6 +298,7 @@ interrupted! {
         "renewal", wish(RequestKind::Renewal), |_, _, _| {},
         (Some(PIN), ISSUED, &["9A", "9C", "9D", "9E", "82"]),
     );
+    an_activation_that_is_interrupted_is_finished: activation();
     an_addition_that_is_interrupted_is_finished: on_issued(
         "addition", of_slot(RequestKind::Addition, KeyReference::KeyManagement), without(KeyReference::KeyManagement),
         (Some(PIN), ISSUED, ALL),
