@@ -414,6 +414,35 @@ fn row_50_a_card_that_was_produced_waits_for_its_holders_pin() {
     works(&office, PIN);
 }
 
+#[test]
+fn row_50_an_issuance_that_was_cut_goes_on_or_is_given_up() {
+    let office = assigned();
+    let office = office.serve();
+    office.world.ctl(&["tear", "--after", "5000"]);
+    let said = office.desk(&["issue", "--pin", PIN]).fails();
+    assert!(said.contains("the card was lost"), "{said}");
+    assert_eq!(office.state("1"), "IN PRODUCTION");
+    office.world.reinsert();
+    office.desk(&["update", "--pin", PIN]).succeeds();
+    works(&office, PIN);
+    office.agrees(PIN);
+
+    // The card is lost in the middle of a renewal, or so it seems.
+    office.world.ctl(&["tear", "--after", "1000"]);
+    office.desk(&["renew", "--pin", PIN]).fails();
+    assert_ne!(office.json(&["list", "sessions"]), json!([]));
+    office.cms(&["terminate", "1", "--reason", "lost"]).succeeds();
+    assert_eq!((office.state("1"), credentials(&office, "1")), ("TERMINATED".into(), vec!["REVOKED".into()]));
+    assert_eq!(office.json(&["list", "sessions"]), json!([]));
+    let requests = office.json(&["list", "requests"]);
+    assert_eq!(requests[1]["state"], "FAILED", "{requests}");
+    // It is found, and goes back into stock.
+    office.cms(&["request", "recycling", "1"]).succeeds();
+    office.world.reinsert();
+    office.desk(&["update"]).succeeds();
+    assert_eq!((office.state("1"), office.listed().len()), ("AVAILABLE".into(), 0));
+}
+
 /// Debian's pcscd with vpcd.
 #[test]
 fn row_50_the_same_through_pcscd() {
@@ -446,7 +475,7 @@ fn replace(office: Office, reason: &str) -> Office {
 }
 
 /// The state of each credential of a card.
-fn credentials(office: &Office, card: &str) -> Vec<String> {
+fn credentials(office: &Office<impl Attachment>, card: &str) -> Vec<String> {
     let shown = office.json(&["show", card]);
     let rows = shown["credentials"].as_array().expect("credentials");
     let mut states: Vec<_> =
