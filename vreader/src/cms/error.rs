@@ -147,7 +147,7 @@ pub enum CmsError {
     HistoryFull,
     /// The stock takes no keys that were made elsewhere.
     #[error(
-        "this card stock takes no key that was made elsewhere, so that an encryption key could not be recovered; --no-recovery makes it on the card"
+        "this card stock takes no key that was made elsewhere, so that an encryption key could not be recovered; `issue --no-recovery` and `renew --lose-old-key` make it on the card"
     )]
     NoImport,
     /// There is no credential in this slot.

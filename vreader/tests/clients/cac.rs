@@ -21,8 +21,10 @@ const LABELS: [&str; 3] =
     ["CAC ID Certificate", "CAC Email Signature Certificate", "CAC Email Encryption Certificate"];
 
 pub(crate) const GEMALTO: &str = "cac-gemalto-gx4-144";
+/// The stock without PIV.
+pub(crate) const CAC_ONLY: &str = "cac-only";
 /// Every stock with CAC applets.
-const PROFILES: [&str; 8] = [
+pub(crate) const PROFILES: [&str; 8] = [
     GEMALTO,
     "cac-oberthur-v55",
     "cac-gemalto-v21",
@@ -30,7 +32,7 @@ const PROFILES: [&str; 8] = [
     "cac-oberthur-v52",
     "cac-gd-sce7",
     "cac-idemia-v8",
-    "cac-only",
+    CAC_ONLY,
 ];
 
 /// Who issued what a server has to trust.

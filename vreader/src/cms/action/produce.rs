@@ -4,7 +4,7 @@
 //! commands of a user's card. From then on the card is managed like any other. `Cms::issue` is the way for cards that are written by
 //! commands.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use card_sim::{key::KeyReference, profile::Profile};
 use zeroize::Zeroizing;
@@ -72,7 +72,13 @@ impl Cms {
             let mut file = EmulatedCard::create(path, size, profile, profile.default_tries, &made)
                 .map_err(|error| CmsError::Unsupported(error.to_string()))?;
             file.power_on(Interface::Contact);
-            cms.take_in(&mut file, &holder, &request, &made)
+            let taken_in = cms.take_in(&mut file, &holder, &request, &made);
+            if taken_in.is_err() {
+                drop(file);
+                // A card that nobody manages is no card of ours; the error is the one that matters.
+                let _ = fs::remove_file(path);
+            }
+            taken_in
         })
     }
 

@@ -78,13 +78,14 @@ impl Cms {
         plan: &mut Plan,
     ) -> Result<(), CmsError> {
         let algorithm = algorithm_of(&old.certificate)?;
-        let Some(escrow) = old.escrow else {
-            if !options.lose_old_key {
-                return Err(CmsError::NotEscrowed { serial: old.serial.clone() });
+        let escrow = match old.escrow {
+            Some(escrow) if client.imports_keys()? => escrow,
+            _ if options.lose_old_key => {
+                plan.generate(KeyReference::KeyManagement, algorithm, self.draft_like(card, old)?);
+                return Ok(());
             }
-            let draft = self.draft_like(card, old)?;
-            plan.generate(KeyReference::KeyManagement, algorithm, draft);
-            return Ok(());
+            Some(_) => return Err(CmsError::NoImport),
+            None => return Err(CmsError::NotEscrowed { serial: old.serial.clone() }),
         };
         let (authority, signer) = self.usable_issuer(&old.certificate)?;
         let counted = client.element(KEY_HISTORY, KEYS_ON_CARD)?;

@@ -5,9 +5,9 @@
 
 use crate::cms::{
     Cms, CmsError,
-    database::{AuditEntry, CardRow, CredentialRow, RequestRow, Suspension},
+    database::{AuditEntry, CardRow, CredentialRow, RequestRow, SessionRow, Suspension},
     session::{Effect, Plan, device},
-    state::{CredentialEvent, CredentialState, DeviceEvent, Reason, RequestKind, RequestState},
+    state::{CredentialEvent, CredentialState, DeviceEvent, Reason, RequestEvent, RequestKind, RequestState},
 };
 
 impl Cms {
@@ -63,18 +63,20 @@ impl Cms {
         Ok(())
     }
 
-    /// The end of a card's life. Nothing is written on the card, which may be lost. When it was a temporary replacement, the old card comes
-    /// back.
+    /// The end of a card's life. Nothing is written on the card, which may be lost. An update of it that was begun is given up. When it
+    /// was a temporary replacement, the old card comes back.
     pub fn terminate(&mut self, id: i64, reason: Reason) -> Result<CardRow, CmsError> {
         let action = "terminate";
         self.audited(action, Some(id), |cms| {
             let now = cms.now();
             let entry = cms.done(action, Some(id), None, reason.name());
+            let _alone = cms.lock(id)?;
             cms.database.write(|connection| {
                 let card = CardRow::find(connection, id)?;
                 let mut card = card.ok_or_else(|| CmsError::NotFound(format!("card {id}")))?;
                 device(&mut card, DeviceEvent::Terminate)?;
                 card.save(connection)?;
+                give_up(connection, id, &entry)?;
                 if let Some(open) = RequestRow::open_of(connection, id)? {
                     let card = card.name();
                     return Err(CmsError::OpenRequest { card, request: open.name() });
@@ -93,4 +95,16 @@ impl Cms {
             })
         })
     }
+}
+
+/// The session that was left open for a card will never come to its end.
+fn give_up(connection: &rusqlite::Connection, card: i64, entry: &AuditEntry) -> Result<(), CmsError> {
+    let Some(session) = SessionRow::of_card(connection, card)? else { return Ok(()) };
+    SessionRow::delete(connection, session.id)?;
+    if let Some(mut request) = RequestRow::find(connection, session.request)? {
+        request.state = request.state.after(RequestEvent::Fail, &request.name())?;
+        request.save(connection)?;
+    }
+    let action = format!("give up: {}", session.action);
+    Ok(AuditEntry { action, request: Some(session.request), ..entry.clone() }.insert(connection)?)
 }

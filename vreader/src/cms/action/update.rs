@@ -144,7 +144,7 @@ impl Cms {
         match request.kind {
             RequestKind::Issuance => self.plan_issuance(client, card, &options.issue),
             RequestKind::Renewal => self.plan_renewal(client, card, request, options),
-            RequestKind::Addition => self.plan_addition(card, request),
+            RequestKind::Addition => self.plan_addition(client, card, request),
             RequestKind::Removal => self.plan_removal(card, request),
             RequestKind::Activation => self.plan_activation(client, card),
             RequestKind::Unlock => self.plan_unlock(card),

@@ -13,10 +13,10 @@ use crate::{
     clock::Time,
     cms::{
         Cms, CmsError,
-        authority::Signing,
+        authority::{Signing, algorithm_of},
         database::{
             AuditEntry, CardRow, CredentialRow, NewCredential, NewSession, Outcome, RequestRow, SessionRow,
-            Suspension, clear, keep, kept, place,
+            Suspension, clear, keep, kept, place, placed,
         },
         state::{CredentialEvent, DeviceEvent, Reason, RequestEvent},
     },
@@ -122,11 +122,7 @@ impl Cms {
             Step::Import { slot, escrow, credential } => {
                 self.import(client, reference(*slot)?, *escrow, *credential)
             }
-            Step::Remove { slot } => {
-                let slot = reference(*slot)?;
-                empty(client, slot)?;
-                Ok(client.delete(slot)?)
-            }
+            Step::Remove { slot } => self.remove(client, card, reference(*slot)?),
             Step::Puk => set_puk(client, card, session.attempts),
             Step::Pin { temporary: Some(digits) } => set_pin(client, card, &temporary_pin(digits)),
             Step::Pin { temporary: None } => {
@@ -219,6 +215,26 @@ impl Cms {
         }
         client.import(slot, &key)?;
         put_certificate(client, slot, &credential.certificate)
+    }
+
+    /// A certificate and its key go. Where keys cannot be deleted, another one takes its place, which has no certificate.
+    fn remove(
+        &mut self,
+        client: &mut CardClient<'_, '_>,
+        card: &CardRow,
+        slot: KeyReference,
+    ) -> Result<(), CmsError> {
+        const NO_SUCH_COMMAND: u16 = 0x6D00;
+        empty(client, slot)?;
+        match client.delete(slot) {
+            Err(ClientError::Refused { status: NO_SUCH_COMMAND, .. }) => {}
+            result => return Ok(result?),
+        }
+        let placed = self.database.read(|connection| placed(connection, card.id))?;
+        if let Some((_, credential)) = placed.iter().find(|(found, _)| *found == slot) {
+            client.generate(slot, algorithm_of(&credential.certificate)?)?;
+        }
+        Ok(())
     }
 
     /// A PIN that nobody knows, and no try left.

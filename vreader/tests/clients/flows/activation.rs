@@ -11,7 +11,7 @@ use std::{
 };
 
 use card_sim::refusal::Rule;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vreader::{
     reader::{InsertedCard, Interface, ReaderSettings},
     run::{CardSource, DEFAULT_READER, World as InProcess, WorldSettings},
@@ -19,7 +19,7 @@ use vreader::{
 
 use super::office::{AUTHENTICATION, CARD_AUTHENTICATION, ENCRYPTION, Office, RSA, SIGNATURE};
 use crate::{
-    cac::GEMALTO,
+    cac::{CAC_ONLY, GEMALTO, PROFILES},
     card::{CARD, PIN, VREADER, WRONG_PIN},
     opensc_tool::{SELECT, answers, verify},
     serve::Serve,
@@ -50,8 +50,13 @@ fn office() -> Office {
 
 /// Makes a card that was issued on this day, and it is this day.
 fn produce(office: &mut Office, file: &str, issued: &'static str) {
+    produce_of(office, GEMALTO, file, issued);
+}
+
+/// The same of another stock.
+fn produce_of(office: &mut Office<impl Attachment>, profile: &str, file: &str, issued: &'static str) {
     office.now = issued;
-    let words = ["produce", file, "--profile", GEMALTO, "--holder", "1", "--issued", issued];
+    let words = ["produce", file, "--profile", profile, "--holder", "1", "--issued", issued];
     office.cms(&words).succeeds();
 }
 
@@ -190,6 +195,43 @@ fn row_43_after_the_update_and_a_new_insertion_there_are_four_certificates() {
     assert_eq!(office.listed(), AFTER);
     office.signs("01", PIN, &RSA);
     office.agrees(PIN);
+}
+
+/// Debian's pcscd with vpcd, and a card that speaks T=0.
+#[test]
+fn row_43_the_same_through_pcscd() {
+    let mut office = Office::open_in(World::with_pcscd(), OPENED);
+    produce_of(&mut office, "cac-oberthur-v55", CARD, ISSUED);
+    office.now = NOW;
+    let vreader = office.world.plug(&[CARD]);
+    assert_eq!(office.listed(), BEFORE);
+    assert!(office.desk(&ACTIVATE).succeeds().contains(SUCCESS));
+    assert_eq!(office.listed(), AFTER);
+    office.signs("01", PIN, &RSA);
+    office.agrees(PIN);
+    drop(vreader);
+}
+
+#[test]
+fn row_43_every_stock_of_such_cards_can_be_activated() {
+    for profile in PROFILES.into_iter().filter(|profile| *profile != CAC_ONLY) {
+        let mut office = Office::open(OPENED);
+        produce_of(&mut office, profile, CARD, ISSUED);
+        office.now = NOW;
+        assert!(office.desk(&ACTIVATE).succeeds().contains(SUCCESS), "{profile}");
+        assert_eq!(office.listed(), AFTER, "{profile}");
+        office.agrees(PIN);
+    }
+}
+
+/// Its containers can only be written through the issuer's secure channel.
+#[test]
+fn row_43_a_card_without_piv_has_nothing_to_activate_and_is_not_made() {
+    let office = Office::open(OPENED);
+    let produce = ["produce", CARD, "--profile", CAC_ONLY, "--holder", "1"];
+    let said = office.cms(&produce).fails();
+    assert!(said.contains("this is no PIV card"), "{said}");
+    assert!(!office.world.path(CARD).exists() && office.json(&["list"]) == json!([]));
 }
 
 #[test]

@@ -12,11 +12,12 @@ use crate::{
     card::{self, CARD, VREADER, WRONG_PIN},
     companion::Companion,
     opensc_tool::{SELECT, answers, verify},
+    openssl::MESSAGE,
     pyscard::PYSCARD,
     python,
     serve::READER,
     tls::{Server, curl_with, with_engine},
-    world::{Attachment, Outcome},
+    world::{Attachment, Outcome, World},
 };
 
 /// A day before that of the servers, on which temporary cards live and lists are valid.
@@ -306,6 +307,25 @@ fn row_48_old_mail_is_read_with_the_retired_key() {
     }
 }
 
+/// The stock of NIST's test cards has no command for keys that were made elsewhere, so that the old encryption key cannot go among
+/// the retired ones.
+#[test]
+fn row_48_what_a_card_cannot_do_is_refused_before_it_is_touched() {
+    let office = Office::open(NOW);
+    office.cms(&["produce", CARD, "--profile", "nist-sd33", "--holder", "1", "--pin", PIN]).succeeds();
+    let before = office.world.tool(VREADER).args(["card", "show", CARD, "--json"]).succeeds();
+    let said = office.desk(&["renew", "--pin", PIN]).fails();
+    assert!(said.contains("takes no key") && said.contains("renew --lose-old-key"), "{said}");
+    assert_eq!(office.world.tool(VREADER).args(["card", "show", CARD, "--json"]).succeeds(), before);
+    office.agrees(PIN);
+    let old = serial(&office, ENCRYPTION_KEY);
+    office.desk(&["renew", "--pin", PIN, "--lose-old-key"]).succeeds();
+    assert_ne!(serial(&office, ENCRYPTION_KEY), old);
+    assert_eq!(office.listed(), ISSUED);
+    works(&office, PIN);
+    office.agrees(PIN);
+}
+
 // Row 49.
 
 #[test]
@@ -331,6 +351,32 @@ fn row_49_a_credential_goes_and_comes() {
     office.desk(&["add", "--slot", "9c", "--pin", PIN]).succeeds();
     assert_eq!(office.listed(), ISSUED);
     office.signs("02", PIN, &ECDSA);
+    office.agrees(PIN);
+}
+
+/// Neither has it a command that deletes keys. Another key takes its place.
+#[test]
+fn row_49_where_keys_cannot_be_deleted_the_removed_one_is_gone_nevertheless() {
+    let office = Office::open(NOW);
+    office.cms(&["produce", CARD, "--profile", "nist-sd33", "--holder", "1", "--pin", PIN]).succeeds();
+    office.read_certificate("04", "old.der");
+    let old = office.world.public_key("old.der");
+    let signature = || {
+        office.world.message("-sha256");
+        let digest = hex::encode_upper(office.world.read("hash.bin"));
+        let command = format!("0087119E267C2482008120{digest}00");
+        let answers = answers(&office.world, &[SELECT, &command]);
+        let answer = hex::decode(&answers.last().expect("an answer").0).expect("hex");
+        // 7C, 82 and their lengths.
+        office.world.write("signature.bin", answer.get(4..).expect("a signature"));
+        let words = ["dgst", "-sha256", "-verify", &old, "-signature", "signature.bin", MESSAGE];
+        office.world.tool("openssl").args(words).run().text()
+    };
+    assert!(signature().contains("Verified OK"));
+    office.desk(&["remove", "--slot", "9e", "--pin", PIN]).succeeds();
+    assert_eq!(office.listed(), ISSUED[..3]);
+    let said = signature();
+    assert!(said.contains("Verification failure"), "{said}");
     office.agrees(PIN);
 }
 
@@ -368,6 +414,53 @@ fn row_50_a_card_that_was_produced_waits_for_its_holders_pin() {
     works(&office, PIN);
 }
 
+#[test]
+fn row_50_an_issuance_that_was_cut_goes_on_or_is_given_up() {
+    let office = assigned();
+    let office = office.serve();
+    office.world.ctl(&["tear", "--after", "5000"]);
+    let said = office.desk(&["issue", "--pin", PIN]).fails();
+    assert!(said.contains("the card was lost"), "{said}");
+    assert_eq!(office.state("1"), "IN PRODUCTION");
+    office.world.reinsert();
+    office.desk(&["update", "--pin", PIN]).succeeds();
+    works(&office, PIN);
+    office.agrees(PIN);
+
+    // The card is lost in the middle of a renewal, or so it seems.
+    office.world.ctl(&["tear", "--after", "1000"]);
+    office.desk(&["renew", "--pin", PIN]).fails();
+    assert_ne!(office.json(&["list", "sessions"]), json!([]));
+    office.cms(&["terminate", "1", "--reason", "lost"]).succeeds();
+    assert_eq!((office.state("1"), credentials(&office, "1")), ("TERMINATED".into(), vec!["REVOKED".into()]));
+    assert_eq!(office.json(&["list", "sessions"]), json!([]));
+    let requests = office.json(&["list", "requests"]);
+    assert_eq!(requests[1]["state"], "FAILED", "{requests}");
+    // It is found, and goes back into stock.
+    office.cms(&["request", "recycling", "1"]).succeeds();
+    office.world.reinsert();
+    office.desk(&["update"]).succeeds();
+    assert_eq!((office.state("1"), office.listed().len()), ("AVAILABLE".into(), 0));
+}
+
+/// Debian's pcscd with vpcd.
+#[test]
+fn row_50_the_same_through_pcscd() {
+    let office = Office::open_in(World::with_pcscd(), NOW);
+    office.world.tool(VREADER).args(["card", "new", "--blank", CARD]).succeeds();
+    let vreader = office.world.plug(&[CARD]);
+    office.desk(&["register"]).succeeds();
+    office.cms(&["assign", "1", HOLDER]).succeeds();
+    office.desk(&["issue", "--pin", PIN]).succeeds();
+    assert_eq!(office.listed(), ISSUED);
+    works(&office, PIN);
+    office.desk(&["renew", "--pin", PIN]).succeeds();
+    assert_eq!(office.listed().len(), 5);
+    works(&office, PIN);
+    office.agrees(PIN);
+    drop(vreader);
+}
+
 // Rows 51 and 52.
 
 /// A replacement for card 1 in the file `new.card`, number 2, issued; the reader has it then.
@@ -382,7 +475,7 @@ fn replace(office: Office, reason: &str) -> Office {
 }
 
 /// The state of each credential of a card.
-fn credentials(office: &Office, card: &str) -> Vec<String> {
+fn credentials(office: &Office<impl Attachment>, card: &str) -> Vec<String> {
     let shown = office.json(&["show", card]);
     let rows = shown["credentials"].as_array().expect("credentials");
     let mut states: Vec<_> =

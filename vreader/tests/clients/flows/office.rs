@@ -29,10 +29,7 @@ pub(super) struct Office<A = Run> {
 impl Office {
     /// A new one with its holder, and a reader for the card in the file [`CARD`].
     pub(super) fn open(now: &'static str) -> Self {
-        let office = Self { world: World::with_options(&["--card", CARD]), now };
-        office.cms(&["init", "--seed", "1"]).succeeds();
-        office.cms(&["holder", "add", HOLDER]).succeeds();
-        office
+        Self::open_in(World::with_options(&["--card", CARD]), now)
     }
 
     /// The same, and the reader has the card in this file.
@@ -47,6 +44,14 @@ impl Office {
 }
 
 impl<A: Attachment> Office<A> {
+    /// The same in another kind of world.
+    pub(super) fn open_in(world: World<A>, now: &'static str) -> Self {
+        let office = Self { world, now };
+        office.cms(&["init", "--seed", "1"]).succeeds();
+        office.cms(&["holder", "add", HOLDER]).succeeds();
+        office
+    }
+
     /// A command of card management that needs no card.
     pub(super) fn cms(&self, words: &[&str]) -> Client {
         self.world.tool(VREADER).args(["cms", "--now", self.now]).args(words)
