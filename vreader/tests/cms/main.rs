@@ -2,6 +2,7 @@
 //!
 //! `clients/flows` shows the same through PC/SC to programs of other people.
 
+mod batch;
 mod interruption;
 mod life;
 mod support;
