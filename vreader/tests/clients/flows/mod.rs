@@ -2,6 +2,9 @@
 
 mod activation;
 mod card_content;
+mod issued;
 mod making_available;
 mod management;
 mod office;
+mod replacement;
+mod unlock;
