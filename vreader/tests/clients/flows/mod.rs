@@ -3,6 +3,9 @@
 mod activation;
 mod agent;
 mod card_content;
+mod issued;
 mod making_available;
 mod management;
 mod office;
+mod replacement;
+mod unlock;
