@@ -73,9 +73,9 @@ fn renewal(report: &mut Report, folder: &Path) {
         let all = milliseconds(start.elapsed());
         let Timing { key_generation, signing, database } = cms.timing();
         let spent = [
-            milliseconds(key_generation - before.key_generation),
-            milliseconds(signing - before.signing),
-            milliseconds(database - before.database),
+            milliseconds(key_generation.saturating_sub(before.key_generation)),
+            milliseconds(signing.saturating_sub(before.signing)),
+            milliseconds(database.saturating_sub(before.database)),
         ];
         parts.iter_mut().zip(spent).for_each(|(part, value)| part.push(value));
         parts[3].push(all - spent.iter().sum::<f64>());
