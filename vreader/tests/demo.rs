@@ -32,8 +32,9 @@ fn issue() {
             "unchanged",
             "AVAILABLE",
             "ASSIGNED",
-            "card: GENERATE ASYMMETRIC KEY PAIR 9A (PIV Authentication), P-256 -> 9000 (success)",
             "card: writes, ",
+            "card: GENERATE ASYMMETRIC KEY PAIR 9A (PIV Authentication), P-256 -> 9000 (success)",
+            "card: IMPORT ASYMMETRIC KEY 9D (Key Management), P-256 -> 9000 (success)",
             "on the card: Authentication ",
             "ISSUED",
             "PRODUCED",
@@ -87,6 +88,7 @@ fn renew() {
             "done: renew 9A, 9C, 9D, 9E",
             "on the card: Retired Encryption 1",
             "REVOKED (RENEW)",
+            "Superseded",
             "agree on a key",
         ],
     );
@@ -113,11 +115,13 @@ fn replace() {
         &["replace"],
         &[
             "ON HOLD (FORGOTTEN)",
+            "CertificateHold",
             "temporary",
             "2026-03-16",
             "TERMINATED",
-            "ISSUED",
+            "card: DELETE KEY 9A (PIV Authentication) -> 9000 (success)",
             "REVOKED (LOST)",
+            "KeyCompromise",
             "card 1 is TERMINATED",
         ],
     );

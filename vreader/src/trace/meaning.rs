@@ -77,6 +77,9 @@ fn details(command: &Command<'_>) -> Option<String> {
             format!("{name} {}, {algorithm}{}", key(p2), operation.unwrap_or_default())
         }
         (0xCB | 0xDB, 0x3F) if p2 == 0xFF => format!("{name} {}", object(tag_list(data)?)),
+        (0xF6, 0xFF) => format!("DELETE KEY {}", key(p2)),
+        (0xF6, to) => format!("{name} {} to {}", key(p2), key(to)),
+        (0xFE, algorithm) => format!("{name} {}, {}", key(p2), name_of(&ALGORITHMS, algorithm)),
         (0xC0, 0x00) => name,
         _ => return None,
     })
@@ -186,6 +189,9 @@ mod tests {
             ("00C0000000", "GET RESPONSE"),
             ("00FD000000", "GET VERSION 00 00"),
             ("00F99A0000", "ATTEST 9A 00"),
+            ("00F6FF9A", "DELETE KEY 9A (PIV Authentication)"),
+            ("00F6829D", "MOVE KEY 9D (Key Management) to 82 (Retired Key Management 1)"),
+            ("00FE119D", "IMPORT ASYMMETRIC KEY 9D (Key Management), P-256"),
             ("0001020300", "instruction 01 02 03"),
             ("8052000002AABB", "class 80 READ BUFFER 00 00"),
             ("0CCB3FFF0187", "protected GET DATA"),

@@ -4,7 +4,7 @@ use card_sim::object::Container;
 
 /// Instructions, of the PIV card application (SP 800-73-5 part 2, table 2), of ISO/IEC 7816-4, of GSC-IS 2.1, and of
 /// YubiKeys, with class 00.
-pub(super) const INSTRUCTIONS: [(u8, &str); 34] = [
+pub(super) const INSTRUCTIONS: [(u8, &str); 35] = [
     (0x20, "VERIFY"),
     (0x24, "CHANGE REFERENCE DATA"),
     (0x2C, "RESET RETRY COUNTER"),
@@ -35,6 +35,7 @@ pub(super) const INSTRUCTIONS: [(u8, &str); 34] = [
     (0x52, "READ BUFFER"),
     (0x56, "GET PROPERTIES"),
     // Yubico.
+    (0xF6, "MOVE KEY"),
     (0xF7, "GET METADATA"),
     (0xF8, "GET SERIAL"),
     (0xF9, "ATTEST"),

@@ -20,7 +20,7 @@ pub(super) fn tell(stage: &mut Stage<'_>) -> Outcome {
         .says("ID - SAMPLE.DANA.Q.1234567893")
         .changes_nothing()
         .run()?;
-    stage.insist_certificates(3)?;
+    stage.insist_on(3, "on the card: ")?;
     stage
         .done(format!("vreader card info --pin 123456 --now {DAY}"))
         .says("not activated")
@@ -61,7 +61,7 @@ pub(super) fn tell(stage: &mut Stage<'_>) -> Outcome {
         .says("Authentication - SAMPLE.DANA.Q.1234567893")
         .changes_nothing()
         .run()?;
-    stage.insist_certificates(4)?;
+    stage.insist_on(4, "on the card: ")?;
     stage
         .done(format!("vreader cms compare --pin 123456 --now {DAY}"))
         .says("agree")

@@ -5,6 +5,7 @@ use super::{
     issue::{PIN, issued_card},
     message::Message,
     stage::Stage,
+    state::LIST,
 };
 use crate::cli::Outcome;
 
@@ -20,6 +21,8 @@ pub(super) fn tell(stage: &mut Stage<'_>) -> Outcome {
         "Somebody sends Dana an encrypted message. The card makes the secret that opens it, with its encryption key 9D (SELECT, VERIFY, key agreement):",
     )?;
     message.opened_with(stage, 0x9D, PIN).changes_nothing().run()?;
+
+    let old = stage.serial("Authentication");
 
     stage.part("Three years less a week: the certificates are nearly at their end")?;
     stage
@@ -58,6 +61,13 @@ pub(super) fn tell(stage: &mut Stage<'_>) -> Outcome {
         .says("agree")
         .changes_nothing()
         .run()?;
+    stage.say("Nobody accepts the old certificate for signing in: it is on the revocation list, and the new one is not.")?;
+    stage
+        .done(format!("vreader cms crl --out {LIST} --now {LATER}"))
+        .leads_to(format!("{LIST}: certificate {old}"), "Superseded")
+        .run()?;
+    let new = stage.serial("Authentication");
+    stage.insist(&format!("{LIST}: certificate {new}"), "-")?;
     stage.say("The new encryption key makes another secret of the old message:")?;
     message.stays_closed(stage, 0x9D, PIN)?;
     stage.say("The old key is among the retired ones, 82, and opens it as before:")?;

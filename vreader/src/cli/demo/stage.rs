@@ -20,9 +20,6 @@ use vreader::{
 use super::{exchange, screen::Screen, state::State};
 use crate::cli::{Failure, Outcome, print};
 
-/// The database that `vreader cms` uses in this folder.
-const DATABASE: &str = "cms.db";
-
 /// A place for a story.
 pub(super) struct Stage<'a> {
     screen: &'a Screen,
@@ -80,11 +77,17 @@ impl<'a> Stage<'a> {
         if now.contains(how) { Ok(()) } else { Err(wrong()) }
     }
 
-    /// So many certificates are on the card now.
-    pub(super) fn insist_certificates(&self, wanted: usize) -> Outcome {
-        let there = self.state.count("on the card: ");
-        let wrong = || Failure(format!("{there} certificates are on the card, and {wanted} should be"));
+    /// So many rows of the state are about this now.
+    pub(super) fn insist_on(&self, wanted: usize, what: &str) -> Outcome {
+        let there = self.state.count(what);
+        let wrong = || Failure(format!("'{what}' is there {there} times, and should be {wanted} times"));
         if there == wanted { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// The last digits of the serial number of a certificate on the card.
+    pub(super) fn serial(&self, purpose: &str) -> String {
+        let certificate = self.state.get(&format!("on the card: {purpose}"));
+        certificate.split(',').next().unwrap_or_default().to_owned()
     }
 
     /// A step that does what it is asked.
@@ -182,7 +185,7 @@ impl Step<'_, '_> {
             print("\n")?;
         }
         let events: Vec<_> = stage.world.events().into_iter().filter(|event| event.number > seen).collect();
-        let state = State::look(stage.world.socket(), &stage.folder.join(DATABASE))?;
+        let state = State::look(stage.world.socket(), &stage.folder)?;
         let changes = state.changes_since(&stage.state);
         stage.state = state;
         if !self.quiet {

@@ -1,6 +1,8 @@
-//! The card in the reader and the database, as rows of what and how: taken before and after a step, and held against each other.
+//! The card in the reader, the database, and the revocation list if one was published, as rows of what and how: taken before and after a step, and held against each other.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
+
+use der::{Decode, DecodePem, oid::AssociatedOid};
 
 use vreader::{
     attach::pcsc::{RemoteCard, RemoteReader},
@@ -10,11 +12,16 @@ use vreader::{
     console::{Console, PinStatus, certificates::Certificates},
     reader::Disposition,
 };
+use x509_cert::{crl::CertificateList, ext::pkix::CrlReason};
 
 use crate::cli::Failure;
 
 /// Digits of a serial number that are shown: its last.
 const DIGITS: usize = 6;
+
+/// The database that `vreader cms` uses in its folder, and the revocation list that stories write there.
+const DATABASE: &str = "cms.db";
+pub(super) const LIST: &str = "crl.pem";
 
 /// Longest wait for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,16 +36,18 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Looks at the card in the only reader, and at the database if there is one.
-    pub(super) fn look(socket: &Path, database: &Path) -> Result<Self, Failure> {
+    /// Looks at the card in the only reader, and at the database and the list in a folder if they are there.
+    pub(super) fn look(socket: &Path, folder: &Path) -> Result<Self, Failure> {
+        let database = folder.join(DATABASE);
         // The log is not written, so that any clock will do.
-        let open = || Cms::open(database, Clock::System, "demo", PATIENCE);
+        let open = || Cms::open(&database, Clock::System, "demo", PATIENCE);
         let cms = if database.exists() { Some(open()?) } else { None };
         let mut state = Self::default();
         state.look_at_card(socket, cms.as_ref())?;
         if let Some(cms) = cms {
             state.look_at_database(&cms)?;
         }
+        state.look_at_list(&folder.join(LIST))?;
         Ok(state)
     }
 
@@ -96,6 +105,23 @@ impl State {
                 format!("{}, {issuer}, until {}", short(&listed.serial_number), listed.not_after.date());
             self.add(format!("on the card: {}", listed.purpose), how);
         }
+    }
+
+    fn look_at_list(&mut self, list: &Path) -> Result<(), Failure> {
+        if !list.exists() {
+            return Ok(());
+        }
+        let list: CertificateList = CertificateList::from_pem(fs::read(list)?)?;
+        for entry in list.tbs_cert_list.revoked_certificates.iter().flatten() {
+            let extensions = entry.crl_entry_extensions.iter().flatten();
+            let reason = extensions.clone().find(|extension| extension.extn_id == CrlReason::OID);
+            let reason =
+                reason.map(|reason| CrlReason::from_der(reason.extn_value.as_bytes())).transpose()?;
+            let reason = reason.map_or_else(|| "no reason".to_owned(), |reason| format!("{reason:?}"));
+            let serial = hex::encode_upper(entry.serial_number.as_bytes());
+            self.add(format!("{LIST}: certificate {}", short(&serial)), reason);
+        }
+        Ok(())
     }
 
     fn look_at_database(&mut self, cms: &Cms) -> Result<(), Failure> {
