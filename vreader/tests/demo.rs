@@ -127,6 +127,15 @@ fn replace() {
     );
 }
 
+/// What `make demo` runs.
+#[test]
+fn all() {
+    let text =
+        shows(&["all"], &["vreader demo session", "vreader demo replace", "every step ended as it says"]);
+    let summary = text.lines().last().expect("a summary").split_whitespace().collect::<Vec<_>>();
+    assert!(matches!(summary[..], ["all", _, "steps", _, "s"]), "{summary:?}");
+}
+
 #[test]
 fn colours_are_there_when_they_are_wanted() {
     let text = shows(&["session", "--color", "always"], &["\x1B[1m=== Identify"]);

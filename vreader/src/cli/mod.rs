@@ -114,7 +114,7 @@ enum Command {
     /// Card management: issue, renew, lock, unlock, activate, replace
     #[cfg(feature = "cms")]
     Cms(Box<cms::Arguments>),
-    /// A session with a card, step by step: identify, lock, unlock, sign
+    /// What happens to a card, step by step: a session with it; issued, locked, unlocked, renewed, activated, replaced
     Demo(demo::Arguments),
     /// Play hostile commands to a card, and look for what must not happen
     Fuzz(Box<fuzz::Arguments>),
