@@ -157,5 +157,6 @@ fn export(common: &Common, rows: &[AuthorityRow], folder: &PathBuf) -> Outcome {
     if common.json {
         return print_json(&written);
     }
-    print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())
+    let lines: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
+    print(&(lines.join("\n") + "\n"))
 }

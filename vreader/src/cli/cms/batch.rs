@@ -105,7 +105,7 @@ fn show(progress: Progress, started: Instant) {
         eprint!("\r{line}");
         // What cannot be shown is no reason to stop.
         let _ = io::stderr().flush();
-    } else if done % 100 == 0 {
+    } else if done.is_multiple_of(100) {
         eprintln!("{line}");
     }
 }

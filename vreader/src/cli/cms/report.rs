@@ -102,7 +102,7 @@ pub(super) fn show(common: &Common, card: &Numbered) -> Outcome {
         );
     }
     for request in cms.requests()?.iter().filter(|request| request.card == card.id) {
-        text += &format!("  {}", request_line(request));
+        let _ = write!(text, "  {}", request_line(request));
     }
     print(&text)
 }

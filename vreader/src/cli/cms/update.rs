@@ -283,12 +283,11 @@ fn list_activatable(common: &Common, cms: &Cms, holder: &str) -> Outcome {
             .collect();
         return print_json(&rows);
     }
-    let mut text = String::new();
     for (card, can) in &cards {
         let item = if *can { "  [Activate PIV Certificate]" } else { "" };
-        text += &format!("{}{item}\n", super::report::card_line(cms, card)?);
+        print(&format!("{}{item}\n", super::report::card_line(cms, card)?))?;
     }
-    print(&text)
+    Ok(())
 }
 
 fn page_in_words(page: &ActivationPage) -> String {
@@ -326,9 +325,12 @@ pub(super) fn compare(common: &Common, arguments: &Compare) -> Outcome {
     if common.json {
         print_json(&differences)?;
     } else {
-        let lines: String =
-            differences.iter().map(|found| format!("{}: {}\n", found.slot, found.found)).collect();
-        print(if lines.is_empty() { "the card and the database agree\n" } else { &lines })?;
+        for found in &differences {
+            print(&format!("{}: {}\n", found.slot, found.found))?;
+        }
+        if differences.is_empty() {
+            print("the card and the database agree\n")?;
+        }
     }
     match differences.len() {
         0 => Ok(()),
