@@ -106,6 +106,10 @@ fn tries(left: u8) -> String {
 /// The PIV application without its version, which any version answers (SP 800-73-5 part 1, 2.2).
 const PIV: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
 
+/// Commands that no card takes under secure messaging (SP 800-73-5 part 2, table 2): RESET RETRY COUNTER, PUT DATA, GENERATE
+/// ASYMMETRIC KEY PAIR, and the two extensions that write keys.
+const NEVER_PROTECTED: [u8; 5] = [0x2C, 0xDB, 0x47, 0xFE, 0xF6];
+
 /// One card, whose PIV application is selected.
 pub struct CardClient<'a, 'b> {
     path: Path<'a, 'b>,
@@ -123,8 +127,8 @@ impl<'a, 'b> CardClient<'a, 'b> {
         Ok(Self { path: Path::Plain(line) })
     }
 
-    /// Selects the PIV application; where the card has secure messaging, everything from here on is under it. The card's
-    /// certificate must come from one of these authorities.
+    /// Selects the PIV application; where the card has secure messaging, every command from here on that may be protected is. The
+    /// card's certificate must come from one of these authorities.
     pub fn protected_where_possible(
         line: &'a mut Line<'b>,
         authorities: &[Certificate],
@@ -149,6 +153,9 @@ impl<'a, 'b> CardClient<'a, 'b> {
         let command = command(header, data);
         match &mut self.path {
             Path::Plain(line) => Ok(whole_answer(*line, &command)?),
+            Path::Protected(channel) if NEVER_PROTECTED.contains(&header[1]) => {
+                Ok(channel.transmit_plain(&command)?)
+            }
             Path::Protected(channel) => channel.transmit(&command).map_err(of_channel),
         }
     }

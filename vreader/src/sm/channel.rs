@@ -163,6 +163,11 @@ impl<'a, T: Transport> SecureChannel<'a, T> {
         }
     }
 
+    /// Sends a command as it is, beside the session, which stays. Some commands may not be protected (SP 800-73-5 part 2, table 2).
+    pub fn transmit_plain(&mut self, command: &[u8]) -> Result<Answer, T::Error> {
+        whole_answer(self.transport, command)
+    }
+
     /// Sends a plain command under the session, and gives what is inside the card's answer.
     ///
     /// # Errors
