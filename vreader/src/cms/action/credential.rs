@@ -3,16 +3,24 @@
 use card_sim::key::{AsymmetricAlgorithm, KeyReference};
 
 use super::update::slots;
-use crate::cms::{
-    Cms, CmsError,
-    authority::{Signing, algorithm_of},
-    database::{CardRow, RequestRow, placed},
-    session::{Draft, Effect, Plan, Step},
-    state::{CredentialEvent, CredentialState, Reason},
+use crate::{
+    card_client::CardClient,
+    cms::{
+        Cms, CmsError,
+        authority::{Signing, algorithm_of},
+        database::{CardRow, RequestRow, placed},
+        session::{Draft, Effect, Plan, Step},
+        state::{CredentialEvent, CredentialState, Reason},
+    },
 };
 
 impl Cms {
-    pub(super) fn plan_addition(&mut self, card: &CardRow, request: &RequestRow) -> Result<Plan, CmsError> {
+    pub(super) fn plan_addition(
+        &mut self,
+        client: &mut CardClient<'_, '_>,
+        card: &CardRow,
+        request: &RequestRow,
+    ) -> Result<Plan, CmsError> {
         self.check_life(card)?;
         let (authority, _) = self.usable(self.issuing_authority()?)?;
         let placed = self.database.read(|connection| placed(connection, card.id))?;
@@ -28,6 +36,9 @@ impl Cms {
                 return Err(CmsError::CredentialExists { card: card.name(), slot: slot.to_byte() });
             }
             if slot == KeyReference::KeyManagement {
+                if !client.imports_keys()? {
+                    return Err(CmsError::NoImport);
+                }
                 let signing = Signing { authority: authority.id, like: None, days: (from, until) };
                 let (key, certificate) = self.key_management(card, algorithm, &signing)?;
                 plan.import_new(slot, key, certificate, authority.id);

@@ -31,7 +31,7 @@ impl Cms {
             }
             let detail = format!("for {}, {}", replaced.name(), request.reason);
             let entry = cms.done(action, Some(new), Some(request.id), &detail);
-            cms.change_card(new, entry, |card| {
+            cms.change_card(new, &entry, |card| {
                 device(card, DeviceEvent::Assign)?;
                 (card.holder, card.replaces) = (replaced.holder, Some(old));
                 card.temporary = request.reason.is_temporary();

@@ -13,10 +13,10 @@ use crate::{
     clock::Time,
     cms::{
         Cms, CmsError,
-        authority::Signing,
+        authority::{Signing, algorithm_of},
         database::{
             AuditEntry, CardRow, CredentialRow, NewCredential, NewSession, Outcome, RequestRow, SessionRow,
-            Suspension, clear, keep, kept, place,
+            Suspension, clear, keep, kept, place, placed,
         },
         state::{CredentialEvent, DeviceEvent, Reason, RequestEvent},
     },
@@ -35,6 +35,10 @@ impl Cms {
         let started = Instant::now();
         let session = self.database.write(|connection| {
             let mut card = CardRow::find(connection, card.id)?.ok_or_else(|| gone(card))?;
+            // While this was planned, somebody else may have taken the request back.
+            let request = RequestRow::find(connection, request.id)?
+                .ok_or_else(|| CmsError::NotFound(request.name()))?;
+            request.state.after(RequestEvent::Execute, &request.name())?;
             if let Some(event) = plan.at_once {
                 card.state = card.state.after(event, &card.name())?;
             }
@@ -83,7 +87,7 @@ impl Cms {
         Ok(session)
     }
 
-    /// Runs a session from its first step to its end.
+    /// Runs a session from its first step to its end. The administrator is authenticated.
     pub(in crate::cms) fn run(
         &mut self,
         client: &mut CardClient<'_, '_>,
@@ -95,7 +99,6 @@ impl Cms {
             Ok::<_, CmsError>(CardRow::find(connection, session.card)?)
         })?;
         let card = card.ok_or_else(|| CmsError::NotFound(format!("card {}", session.card)))?;
-        client.authenticate(&card.management_key, &mut self.crypto)?;
         for number in 0..session.steps.len() {
             self.step(client, &card, session, number, access)?;
         }
@@ -122,11 +125,7 @@ impl Cms {
             Step::Import { slot, escrow, credential } => {
                 self.import(client, reference(*slot)?, *escrow, *credential)
             }
-            Step::Remove { slot } => {
-                let slot = reference(*slot)?;
-                empty(client, slot)?;
-                Ok(client.delete(slot)?)
-            }
+            Step::Remove { slot } => self.remove(client, card, reference(*slot)?),
             Step::Puk => set_puk(client, card, session.attempts),
             Step::Pin { temporary: Some(digits) } => set_pin(client, card, &temporary_pin(digits)),
             Step::Pin { temporary: None } => {
@@ -221,6 +220,26 @@ impl Cms {
         put_certificate(client, slot, &credential.certificate)
     }
 
+    /// A certificate and its key go. Where keys cannot be deleted, another one takes its place, which has no certificate.
+    fn remove(
+        &mut self,
+        client: &mut CardClient<'_, '_>,
+        card: &CardRow,
+        slot: KeyReference,
+    ) -> Result<(), CmsError> {
+        const NO_SUCH_COMMAND: u16 = 0x6D00;
+        empty(client, slot)?;
+        match client.delete(slot) {
+            Err(ClientError::Refused { status: NO_SUCH_COMMAND, .. }) => {}
+            result => return Ok(result?),
+        }
+        let placed = self.database.read(|connection| placed(connection, card.id))?;
+        if let Some((_, credential)) = placed.iter().find(|(found, _)| *found == slot) {
+            client.generate(slot, algorithm_of(&credential.certificate)?)?;
+        }
+        Ok(())
+    }
+
     /// A PIN that nobody knows, and no try left.
     fn block(&mut self, client: &mut CardClient<'_, '_>, card: &CardRow) -> Result<(), CmsError> {
         let unknown = self.random_digits();
@@ -249,7 +268,13 @@ impl Cms {
         session: &SessionRow,
         access: &Access,
     ) -> Result<(), CmsError> {
-        let pin = access.new_pin.as_ref().or(access.pin.as_ref());
+        // The PIN that the session itself set, if it is a temporary one that stays.
+        let own = session.steps.iter().any(|step| matches!(step, Step::OwnPin { .. }));
+        let temporary = session.steps.iter().find_map(|step| match step {
+            Step::Pin { temporary: Some(digits) } if !own => Some(temporary_pin(digits)),
+            _ => None,
+        });
+        let pin = temporary.as_ref().or(access.new_pin.as_ref()).or(access.pin.as_ref());
         for (number, step) in session.steps.iter().enumerate() {
             let (slot, id) = match step {
                 Step::Generate { slot, .. } => {
@@ -373,15 +398,24 @@ fn put_certificate(
     Ok(())
 }
 
-/// A new PIN, by the PUK where it is known and the card takes it, else by the administrator.
+/// A new PIN, by the PUK where it is known and the card takes it, else by the administrator, who is authenticated.
 pub(in crate::cms) fn set_pin(
     client: &mut CardClient<'_, '_>,
     card: &CardRow,
     pin: &Reference,
 ) -> Result<(), CmsError> {
-    match card.next_puk.as_ref().or(card.puk.as_ref()) {
-        Some(puk) => Ok(client.reset_pin(puk, pin)?),
-        None => Ok(client.reset_pin_as_administrator(pin)?),
+    let Some(puk) = card.next_puk.as_ref().or(card.puk.as_ref()) else {
+        return Ok(client.reset_pin_as_administrator(pin)?);
+    };
+    match client.reset_pin(puk, pin) {
+        Err(refused @ (ClientError::Wrong { .. } | ClientError::Blocked(_))) => {
+            // A stock that knows no such administrator leaves it at what the PUK met with.
+            match client.reset_pin_as_administrator(pin) {
+                Err(ClientError::Refused { .. }) => Err(refused.into()),
+                result => Ok(result?),
+            }
+        }
+        result => Ok(result?),
     }
 }
 
