@@ -17,7 +17,8 @@ use vreader::{
     clock::{Clock, Time},
     cms::{Access, Cms, UpdateOptions},
     emulated::{CardStore, EmulatedCard},
-    inspect::{self, KeyMatch, Report},
+    image::Durability,
+    inspect::{self, CertificateEntry, KeyMatch, PivAuthentication, Report},
     issue::{DEFAULT_PUK, blank},
     reader::{InsertedCard, Interface},
 };
@@ -38,9 +39,19 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn new() -> Self {
-        let office = Self { folder: tempfile::tempdir().unwrap(), now: time(NOW) };
-        Cms::create(&office.database(), Clock::At(office.now), "tester", Some(1)).unwrap();
+        Self::of(NOW, NOW)
+    }
+
+    /// One that stands at this time, and whose authority was made at that.
+    pub(crate) fn of(now: &str, made: &str) -> Self {
+        let office = Self { folder: tempfile::tempdir().unwrap(), now: time(now) };
+        Cms::create(&office.database(), Clock::At(time(made)), "tester", Some(1)).unwrap();
         office
+    }
+
+    /// A file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -63,10 +74,6 @@ impl Office {
             fs::copy(&path, copy.folder.path().join(path.file_name().unwrap())).unwrap();
         }
         copy
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 
@@ -95,6 +102,11 @@ pub(crate) fn card_of(image: &[u8]) -> EmulatedCard {
     powered(EmulatedCard::with_store(store).unwrap())
 }
 
+/// The card in a file, with power.
+pub(crate) fn card_in(path: &Path) -> EmulatedCard {
+    powered(EmulatedCard::open_with(path, Durability::Process).unwrap())
+}
+
 /// Power off and on.
 pub(crate) fn reinsert(card: &mut EmulatedCard) {
     card.power_off();
@@ -105,16 +117,25 @@ pub(crate) fn report(card: &mut EmulatedCard) -> Report {
     inspect::inspect(&card.contents().unwrap())
 }
 
-/// That no certificate is on the card without its key.
+/// That no certificate can be read whose key the card does not have. A hidden one cannot be read.
 pub(crate) fn assert_keys_fit(card: &mut EmulatedCard, when: &str) {
-    for certificate in report(card).certificates.iter().filter(|certificate| certificate.slot.is_some()) {
+    for certificate in visible(card) {
         assert_eq!(certificate.key_match, KeyMatch::Matches, "{when}: {certificate:?}");
     }
 }
 
+/// The certificates of PIV's keys that programs can read.
+fn visible(card: &mut EmulatedCard) -> impl Iterator<Item = CertificateEntry> {
+    let report = report(card);
+    let piv = report.common_access.and_then(|cac| cac.piv_authentication);
+    let hidden = (piv == Some(PivAuthentication::Hidden)).then(|| "9A".to_owned());
+    let of_keys = |certificate: &CertificateEntry| certificate.slot.is_some() && certificate.slot != hidden;
+    report.certificates.into_iter().filter(of_keys).collect::<Vec<_>>().into_iter()
+}
+
 /// The slots that have certificates.
 pub(crate) fn slots(card: &mut EmulatedCard) -> Vec<String> {
-    report(card).certificates.into_iter().filter_map(|certificate| certificate.slot).collect()
+    visible(card).filter_map(|certificate| certificate.slot).collect()
 }
 
 pub(crate) fn puk() -> Zeroizing<[u8; 8]> {
