@@ -39,6 +39,10 @@ impl Cms {
         if !outermost {
             return result;
         }
+        let result = result.map_err(|error| match error {
+            CmsError::Database(error) => CmsError::Database(self.database.explain(error)),
+            other => other,
+        });
         self.logging = false;
         let subject = self.subject.take();
         if let Err(error) = &result {

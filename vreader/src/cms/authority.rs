@@ -29,18 +29,23 @@ pub(super) struct Signing {
 }
 
 impl Cms {
-    /// The PKI that this management system was made with.
+    /// The PKI that this management system was made with, if all of it may sign today.
     pub(super) fn pki(&self) -> Result<Pki, CmsError> {
-        let role = |role| {
-            let row = self.database.read(|connection| AuthorityRow::by_role(connection, role))?;
-            let row = row.ok_or_else(|| CmsError::MissingAuthority(role.name().to_owned()))?;
-            row.authority.ok_or(CmsError::MissingAuthority(row.name))
-        };
         Ok(Pki {
-            root: role(Role::Root)?,
-            issuing_ca: role(Role::Issuing)?,
-            content_signer: role(Role::Signer)?,
+            root: self.usable(self.authority_of(Role::Root)?)?.1,
+            issuing_ca: self.usable(self.authority_of(Role::Issuing)?)?.1,
+            content_signer: self.content_signer()?,
         })
+    }
+
+    /// Who signs the objects on cards, if it may sign today.
+    pub(super) fn content_signer(&self) -> Result<Authority, CmsError> {
+        Ok(self.usable(self.authority_of(Role::Signer)?)?.1)
+    }
+
+    fn authority_of(&self, role: Role) -> Result<AuthorityRow, CmsError> {
+        let row = self.database.read(|connection| AuthorityRow::by_role(connection, role))?;
+        row.ok_or_else(|| CmsError::MissingAuthority(role.name().to_owned()))
     }
 
     /// Every authority.
@@ -50,14 +55,12 @@ impl Cms {
 
     /// The certificate of the root, in DER.
     pub fn root(&self) -> Result<Vec<u8>, CmsError> {
-        let row = self.database.read(|connection| AuthorityRow::by_role(connection, Role::Root))?;
-        row.map(|row| row.certificate).ok_or_else(|| CmsError::MissingAuthority("root".into()))
+        Ok(self.authority_of(Role::Root)?.certificate)
     }
 
     /// The issuing authority of this management system.
     pub(super) fn issuing_authority(&self) -> Result<AuthorityRow, CmsError> {
-        let row = self.database.read(|connection| AuthorityRow::by_role(connection, Role::Issuing))?;
-        row.ok_or_else(|| CmsError::MissingAuthority("issuing".into()))
+        self.authority_of(Role::Issuing)
     }
 
     /// The authority with this number or name, which may sign today.
@@ -73,10 +76,9 @@ impl Cms {
         self.usable(row.ok_or(CmsError::MissingAuthority(name))?)
     }
 
+    /// An authority, if it may sign today: it is not revoked, nor is who certified it, its key is here, and it is one of its days.
     pub(super) fn usable(&self, row: AuthorityRow) -> Result<(AuthorityRow, Authority), CmsError> {
-        if row.revoked.is_some() {
-            return Err(CmsError::RevokedAuthority(row.name));
-        }
+        self.check_not_revoked(&row)?;
         let Some(authority) = row.authority.clone() else { return Err(CmsError::MissingAuthority(row.name)) };
         let (from, until) = authority.validity();
         let today = self.now().date();
@@ -84,6 +86,21 @@ impl Cms {
             return Err(CmsError::AuthorityNotValid { name: row.name, day: today.to_string() });
         }
         Ok((row, authority))
+    }
+
+    /// That neither an authority was revoked nor any of those above it.
+    fn check_not_revoked(&self, row: &AuthorityRow) -> Result<(), CmsError> {
+        if row.revoked.is_some() {
+            return Err(CmsError::RevokedAuthority(row.name.clone()));
+        }
+        let above = issuer_name(&row.certificate)?;
+        if above == row.name {
+            return Ok(());
+        }
+        match self.database.read(|connection| AuthorityRow::by_name(connection, &above))? {
+            Some(above) => self.check_not_revoked(&above),
+            None => Err(CmsError::MissingAuthority(above)),
+        }
     }
 
     /// An authority by its name or a part of it.

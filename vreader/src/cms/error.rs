@@ -86,6 +86,11 @@ pub enum CmsError {
     /// Nobody approved the request.
     #[error("{0} waits for approval: `vreader cms approve` does that")]
     NotApproved(String),
+    /// The request was begun.
+    #[error(
+        "{0} was begun already, and the card may be changed: let it come to its end with `vreader cms update`"
+    )]
+    Begun(String),
     /// The request is over.
     #[error("{request} expired on {expired}, and it is {now}; make a new one")]
     RequestExpired {

@@ -250,12 +250,13 @@ impl Cms {
         card.ok_or(CmsError::ForeignCard(identity))
     }
 
-    /// Works on the card on a line, alone. What an earlier session left undone is done first.
+    /// Works on the card on a line, alone, if it is the one that is meant. What an earlier session left undone is done first.
     fn with_card<T>(
         &mut self,
         line: &mut Line<'_>,
         action: &str,
         access: &Access,
+        meant: &UpdateOptions,
         work: impl FnOnce(&mut Self, &mut CardClient<'_, '_>, CardRow, Option<String>) -> Result<T, CmsError>,
     ) -> Result<T, CmsError> {
         self.audited(action, None, |cms| {
@@ -263,6 +264,7 @@ impl Cms {
             let card = cms.recognise(&mut client)?;
             let id = card.id;
             cms.audited(action, Some(id), |cms| {
+                cms.check_meant(&card, meant)?;
                 let _alone = cms.lock(id)?;
                 let resumed = cms.resume(&mut client, id, access)?;
                 let card = cms.card(id)?;
@@ -280,6 +282,8 @@ impl Cms {
     ) -> Result<Option<String>, CmsError> {
         let session = self.database.read(|connection| SessionRow::of_card(connection, card))?;
         let Some(mut session) = session else { return Ok(None) };
+        let row = self.card(card)?;
+        client.authenticate(&row.management_key, &mut self.crypto)?;
         self.run(client, &mut session, access)?;
         Ok(Some(session.action))
     }

@@ -127,13 +127,11 @@ impl Cms {
             cms.database.write(|connection| {
                 let request = RequestRow::find(connection, id)?;
                 let mut request = request.ok_or_else(|| CmsError::NotFound(format!("request {id}")))?;
-                if let Some(session) = SessionRow::of_card(connection, request.card)?
-                    && session.request == id
+                not_begun(connection, &request)?;
+                if let (RequestEvent::Approve, true, Some(expired)) =
+                    (event, request.is_over(now), request.expires)
                 {
-                    return Err(CmsError::Unsupported(format!(
-                        "{} was begun already, and the card may be changed: let it come to its end with `vreader cms update`",
-                        request.name()
-                    )));
+                    return Err(CmsError::RequestExpired { request: request.name(), expired, now });
                 }
                 request.state = request.state.after(event, &request.name())?;
                 request.save(connection)?;
@@ -174,7 +172,7 @@ impl Cms {
 
     /// The keys of a card whose certificates will soon be over, as long as the card itself lives longer.
     pub(super) fn due(&self, card: &CardRow) -> Result<Vec<KeyReference>, CmsError> {
-        if !RequestKind::Renewal.states().contains(&card.state) {
+        if !RequestKind::Renewal.states().contains(&card.state) || self.check_life(card).is_err() {
             return Ok(Vec::new());
         }
         let soon = self.now().plus(RENEWAL_WINDOW);
@@ -216,6 +214,20 @@ fn pending(request: &RequestRow, interrupted: bool) -> PendingUpdate {
     }
 }
 
+/// That no session of a request waits for its end: what was begun is finished, however late it is. A replacement is begun with the session
+/// of the card that takes the place.
+pub(super) fn not_begun(connection: &rusqlite::Connection, request: &RequestRow) -> Result<(), CmsError> {
+    let session = match request.kind {
+        RequestKind::Replacement => CardRow::replacement_of(connection, request.card)?
+            .map_or(Ok(None), |new| SessionRow::of_card(connection, new.id))?,
+        _ => SessionRow::of_card(connection, request.card)?,
+    };
+    match session {
+        Some(_) => Err(CmsError::Begun(request.name())),
+        None => Ok(()),
+    }
+}
+
 /// A request whose time is over makes room; another one is in the way.
 fn expire(
     connection: &rusqlite::Connection,
@@ -226,6 +238,7 @@ fn expire(
     if !request.is_over(now) {
         return Err(CmsError::OpenRequest { card: card.name(), request: request.name() });
     }
+    not_begun(connection, &request)?;
     request.state = request.state.after(RequestEvent::Expire, &request.name())?;
     Ok(request.save(connection)?)
 }

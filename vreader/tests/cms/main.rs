@@ -2,7 +2,14 @@
 //!
 //! `clients/flows` shows the same through PC/SC to programs of other people.
 
+mod authority;
 mod batch;
+mod cards;
+mod database;
+mod dates;
 mod interruption;
 mod life;
+mod refusals;
+mod requests;
 mod support;
+mod untouched;

@@ -69,7 +69,7 @@ impl Cms {
 
     /// The holder of a card that was produced gets it, and chooses the PIN.
     pub fn hand_over(&mut self, line: &mut Line<'_>, access: &Access) -> Result<CardRow, CmsError> {
-        self.with_card(line, "hand over", access, |cms, client, card, _| {
+        self.with_card(line, "hand over", access, &UpdateOptions::default(), |cms, client, card, _| {
             let pin = access.new_pin.as_ref().or(access.pin.as_ref()).ok_or(CmsError::PinNeeded)?;
             card.state.after(DeviceEvent::HandOver, &card.name())?;
             client.authenticate(&card.management_key, &mut cms.crypto)?;
@@ -103,7 +103,6 @@ impl Cms {
             ..self.card(card.id)?
         };
 
-        client.authenticate(&card.management_key, &mut self.crypto)?;
         if options.recover && !client.imports_keys()? {
             return Err(CmsError::NoImport);
         }

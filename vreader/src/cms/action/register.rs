@@ -4,7 +4,12 @@ use card_sim::key::SymmetricKey;
 
 use crate::{
     card_client::{Line, Reference},
-    cms::{Cms, CmsError, database::CardRow, session::device, state::DeviceEvent},
+    cms::{
+        Cms, CmsError,
+        database::{CardRow, RequestRow},
+        session::device,
+        state::DeviceEvent,
+    },
 };
 
 impl Cms {
@@ -48,13 +53,17 @@ impl Cms {
         })
     }
 
-    /// A card that is still blank goes back into stock.
+    /// A card that is still blank, and of which nothing is wanted, goes back into stock.
     pub fn unassign(&mut self, card: i64) -> Result<CardRow, CmsError> {
         let action = "unassign";
         self.audited(action, Some(card), |cms| {
             let entry = cms.done(action, Some(card), None, "");
+            let open = cms.database.read(|connection| RequestRow::open_of(connection, card))?;
             cms.change_card(card, &entry, |card| {
                 device(card, DeviceEvent::Unassign)?;
+                if let Some(open) = open {
+                    return Err(CmsError::OpenRequest { card: card.name(), request: open.name() });
+                }
                 (card.holder, card.replaces, card.temporary) = (None, None, false);
                 Ok(())
             })

@@ -98,7 +98,7 @@ impl Cms {
         let history = key_history_with(kept + 1);
         let hashes = match client.read(SECURITY_OBJECT)? {
             Some(hashes) => {
-                let signer = self.pki()?.content_signer;
+                let signer = self.content_signer()?;
                 renewed_security_object(&hashes, (KEY_HISTORY, &history), &signer, &mut self.crypto)?
             }
             None => None,

@@ -63,6 +63,7 @@ impl Cms {
                 return Err(CmsError::Unsupported(text));
             }
             let wanted = row.management_key.algorithm().block_length();
+            cms.database.read(|connection| Ok(crate::cms::request::not_begun(connection, &request)))??;
             if challenge.len() != wanted {
                 return Err(CmsError::Challenge { found: challenge.len(), wanted });
             }

@@ -50,8 +50,7 @@ impl Cms {
         access: &Access,
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
-        self.with_card(line, "update", access, |cms, client, card, resumed| {
-            cms.check_meant(&card, options)?;
+        self.with_card(line, "update", access, options, |cms, client, card, resumed| {
             if let Some(action) = resumed {
                 let protected = client.is_protected();
                 return Ok(Updated { card: card.id, action, resumed: true, protected });
@@ -75,8 +74,7 @@ impl Cms {
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
         let action = options.kind.map_or("update", RequestKind::name);
-        self.with_card(line, action, access, |cms, client, card, resumed| {
-            cms.check_meant(&card, options)?;
+        self.with_card(line, action, access, options, |cms, client, card, resumed| {
             if let Some(action) = resumed {
                 let protected = client.is_protected();
                 return Ok(Updated { card: card.id, action, resumed: true, protected });
@@ -119,7 +117,9 @@ impl Cms {
     ) -> Result<Updated, CmsError> {
         check_pins(request.kind, access, options)?;
         let plan = self.plan(client, card, request, options)?;
-        // Before anything is written, and not when the PIN is what is to be set.
+        // Before anything is written: a session that is begun is brought to its end, and with another key or PIN it never would be. The
+        // PIN is not asked for when it is what is to be set.
+        client.authenticate(&card.management_key, &mut self.crypto)?;
         let sets_pin = matches!(
             request.kind,
             RequestKind::Issuance | RequestKind::Unlock | RequestKind::Lock | RequestKind::Recycling

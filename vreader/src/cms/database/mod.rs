@@ -13,9 +13,10 @@ mod request;
 mod session;
 
 use std::{
+    fs,
     fs::OpenOptions,
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -82,6 +83,13 @@ pub enum DatabaseError {
         /// What SQLite found.
         detail: String,
     },
+    /// It is not there any more.
+    #[error(
+        "the database {} was removed, or another file was put in its place, while this program had it open: nothing more is written to it; \
+         put it back, or begin again with the new one",
+        .0.display()
+    )]
+    Removed(PathBuf),
     /// It is a file of another program.
     #[error("{} is no database of `vreader cms`", .0.display())]
     Foreign(PathBuf),
@@ -106,6 +114,8 @@ pub struct Database {
     connection: Connection,
     path: PathBuf,
     patience: Duration,
+    /// Which file it is: device and number, as the system has them.
+    file: (u64, u64),
 }
 
 impl Database {
@@ -120,6 +130,7 @@ impl Database {
             _ => DatabaseError::Create { path: path.to_owned(), source },
         })?;
         let mut database = Self::connect(path, Self::PATIENCE)?;
+        database.settle()?;
         let tables = |transaction: &Transaction<'_>| {
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -143,7 +154,10 @@ impl Database {
         let [application, version] = ["application_id", "user_version"]
             .map(|name| number(name).map_err(|error| database.error(error)));
         match (application?, version?) {
-            (APPLICATION, VERSION) => Ok(database),
+            (APPLICATION, VERSION) => {
+                database.settle()?;
+                Ok(database)
+            }
             (APPLICATION, found) if found > VERSION => {
                 Err(DatabaseError::Newer { path: path.to_owned(), found })
             }
@@ -151,19 +165,24 @@ impl Database {
         }
     }
 
+    /// Opens a file, and changes nothing in it.
     fn connect(path: &Path, patience: Duration) -> Result<Self, DatabaseError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let failed = |error| translate(error, path, patience);
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        let settings = || {
-            connection.busy_timeout(patience)?;
+        connection.busy_timeout(patience).map_err(failed)?;
+        let file = identify(path).ok_or_else(|| DatabaseError::Missing(path.to_owned()))?;
+        Ok(Self { connection, path: path.to_owned(), patience, file })
+    }
+
+    /// Settings, of which one is written into the file: it has to be known by now whose it is.
+    fn settle(&self) -> Result<(), DatabaseError> {
+        self.read(|connection| {
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "secure_delete", true)
-        };
-        settings().map_err(failed)?;
-        Ok(Self { connection, path: path.to_owned(), patience })
+        })
     }
 
     /// The file.
@@ -195,6 +214,10 @@ impl Database {
         &mut self,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        if self.is_removed() {
+            // A file that has no name any more would take everything, and keep nothing.
+            return Err(DatabaseError::Removed(self.path.clone()).into());
+        }
         let (path, patience) = (&self.path, self.patience);
         let failed = |error| E::from(translate(error, path, patience));
         let transaction =
@@ -205,7 +228,22 @@ impl Database {
     }
 
     fn error(&self, error: rusqlite::Error) -> DatabaseError {
+        if self.is_removed() {
+            return DatabaseError::Removed(self.path.clone());
+        }
         translate(error, &self.path, self.patience)
+    }
+
+    fn is_removed(&self) -> bool {
+        identify(&self.path) != Some(self.file)
+    }
+
+    /// What an error inside a change says of the database.
+    pub(super) fn explain(&self, error: DatabaseError) -> DatabaseError {
+        match error {
+            DatabaseError::Sqlite(error) => self.error(error),
+            other => other,
+        }
     }
 
     /// A setting.
@@ -227,6 +265,11 @@ impl Database {
     }
 }
 
+/// Device and number of a file.
+fn identify(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
@@ -239,8 +282,18 @@ fn translate(error: rusqlite::Error, path: &Path, waited: Duration) -> DatabaseE
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatabaseError::Locked { path, waited },
         Some(ErrorCode::DatabaseCorrupt) => DatabaseError::Corrupt { path, detail: error.to_string() },
         Some(ErrorCode::NotADatabase) => DatabaseError::Foreign(path),
+        None if is_misread(&error) => DatabaseError::Corrupt { path, detail: error.to_string() },
         _ => DatabaseError::Sqlite(error),
     }
+}
+
+/// A value that was there, and is none that this program ever writes.
+fn is_misread(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(
+        error,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+    )
 }
 
 /// Reads a state or kind from its name.

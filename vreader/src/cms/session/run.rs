@@ -35,6 +35,10 @@ impl Cms {
         let started = Instant::now();
         let session = self.database.write(|connection| {
             let mut card = CardRow::find(connection, card.id)?.ok_or_else(|| gone(card))?;
+            // While this was planned, somebody else may have taken the request back.
+            let request = RequestRow::find(connection, request.id)?
+                .ok_or_else(|| CmsError::NotFound(request.name()))?;
+            request.state.after(RequestEvent::Execute, &request.name())?;
             if let Some(event) = plan.at_once {
                 card.state = card.state.after(event, &card.name())?;
             }
@@ -83,7 +87,7 @@ impl Cms {
         Ok(session)
     }
 
-    /// Runs a session from its first step to its end.
+    /// Runs a session from its first step to its end. The administrator is authenticated.
     pub(in crate::cms) fn run(
         &mut self,
         client: &mut CardClient<'_, '_>,
@@ -95,7 +99,6 @@ impl Cms {
             Ok::<_, CmsError>(CardRow::find(connection, session.card)?)
         })?;
         let card = card.ok_or_else(|| CmsError::NotFound(format!("card {}", session.card)))?;
-        client.authenticate(&card.management_key, &mut self.crypto)?;
         for number in 0..session.steps.len() {
             self.step(client, &card, session, number, access)?;
         }
@@ -265,7 +268,13 @@ impl Cms {
         session: &SessionRow,
         access: &Access,
     ) -> Result<(), CmsError> {
-        let pin = access.new_pin.as_ref().or(access.pin.as_ref());
+        // The PIN that the session itself set, if it is a temporary one that stays.
+        let own = session.steps.iter().any(|step| matches!(step, Step::OwnPin { .. }));
+        let temporary = session.steps.iter().find_map(|step| match step {
+            Step::Pin { temporary: Some(digits) } if !own => Some(temporary_pin(digits)),
+            _ => None,
+        });
+        let pin = temporary.as_ref().or(access.new_pin.as_ref()).or(access.pin.as_ref());
         for (number, step) in session.steps.iter().enumerate() {
             let (slot, id) = match step {
                 Step::Generate { slot, .. } => {
@@ -389,15 +398,24 @@ fn put_certificate(
     Ok(())
 }
 
-/// A new PIN, by the PUK where it is known and the card takes it, else by the administrator.
+/// A new PIN, by the PUK where it is known and the card takes it, else by the administrator, who is authenticated.
 pub(in crate::cms) fn set_pin(
     client: &mut CardClient<'_, '_>,
     card: &CardRow,
     pin: &Reference,
 ) -> Result<(), CmsError> {
-    match card.next_puk.as_ref().or(card.puk.as_ref()) {
-        Some(puk) => Ok(client.reset_pin(puk, pin)?),
-        None => Ok(client.reset_pin_as_administrator(pin)?),
+    let Some(puk) = card.next_puk.as_ref().or(card.puk.as_ref()) else {
+        return Ok(client.reset_pin_as_administrator(pin)?);
+    };
+    match client.reset_pin(puk, pin) {
+        Err(refused @ (ClientError::Wrong { .. } | ClientError::Blocked(_))) => {
+            // A stock that knows no such administrator leaves it at what the PUK met with.
+            match client.reset_pin_as_administrator(pin) {
+                Err(ClientError::Refused { .. }) => Err(refused.into()),
+                result => Ok(result?),
+            }
+        }
+        result => Ok(result?),
     }
 }
 
