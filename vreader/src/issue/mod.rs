@@ -227,7 +227,7 @@ pub fn issue_under_all(
 pub struct Biometrics {
     /// A minutiae record (INCITS 378).
     pub minutiae: Vec<u8>,
-    /// A face record (INCITS 385).
+    /// A face record (INCITS 385). If it is empty, a card gets none.
     pub face: Vec<u8>,
 }
 
@@ -470,11 +470,15 @@ impl Plan {
             (tag::CCC, ccc),
             (tag::CHUID, chuid::chuid(person, numbers, *expires, signer, crypto)?),
             (tag::FINGERPRINTS, biometric::container(fingers, minutiae, numbers, life, signer, crypto)?),
-            (tag::FACE, biometric::container(portrait, face, numbers, life, signer, crypto)?),
+        ];
+        if !face.is_empty() {
+            objects.push((tag::FACE, biometric::container(portrait, face, numbers, life, signer, crypto)?));
+        }
+        objects.extend([
             (tag::PRINTED, printed::printed_information(person, numbers, *expires, shape.organization_lines)),
             (tag::DISCOVERY, discovery::discovery_object(request.features.pin_usage_policy())),
             (tag::KEY_HISTORY, key_history),
-        ];
+        ]);
         if let Some(comparison) = &request.features.on_card_comparison {
             let templates = on_card_comparison::information_templates(comparison.count());
             objects.push((tag::BIT_GROUP, templates));

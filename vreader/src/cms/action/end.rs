@@ -26,7 +26,8 @@ impl Plan {
             plan.steps.push(Step::Object { tag, contents: Vec::new() });
         }
         if card.puk.is_some() {
-            plan.next_puk = crate::issue::puk_bytes(DEFAULT_PUK).ok();
+            // How far an issuance came that was given up, nobody knows: its PUK is tried too, and stays.
+            plan.next_puk = card.next_puk.clone().or_else(|| crate::issue::puk_bytes(DEFAULT_PUK).ok());
             plan.steps.push(Step::Puk);
             plan.effects.push(Effect::Puk);
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
-    card_client::{CardClient, ClientError, Line, Reference},
+    card_client::{CardClient, CardIdentity, ClientError, Line, Reference},
     cms::{
         Cms, CmsError, UpdateOptions, Updated,
         authority::Signing,
@@ -86,7 +86,11 @@ impl Cms {
         options: &IssueOptions,
     ) -> Result<Plan, CmsError> {
         let holder = self.holder_of(card)?;
-        let biometrics = self.database.read(|connection| HolderRow::biometrics(connection, holder.id))?;
+        let mut biometrics = self.database.read(|connection| HolderRow::biometrics(connection, holder.id))?;
+        if matches!(card.identity, CardIdentity::Serial(_)) {
+            // A YubiKey has 3 KB of room for an object, and no face is as small as that.
+            biometrics.face.clear();
+        }
         let person = holder.person();
         let (authority, issuer) = self.usable(self.issuing_authority()?)?;
         let issued = self.now().date();

@@ -1,23 +1,14 @@
 //! Rows 36 to 44: the PIV Authentication certificate of an old Common Access Card is activated, and whoever is cut off in the
 //! middle can go on.
 
-use std::{
-    fs,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::{fs, thread};
 
-use card_sim::refusal::Rule;
 use serde_json::{Value, json};
-use vreader::{
-    reader::{InsertedCard, Interface, ReaderSettings},
-    run::{CardSource, DEFAULT_READER, World as InProcess, WorldSettings},
-};
 
-use super::office::{AUTHENTICATION, CARD_AUTHENTICATION, ENCRYPTION, Office, RSA, SIGNATURE};
+use super::{
+    cut::{Cut, Fragility},
+    office::{AUTHENTICATION, CARD_AUTHENTICATION, ENCRYPTION, Office, RSA, SIGNATURE},
+};
 use crate::{
     cac::{CAC_ONLY, GEMALTO, PROFILES},
     card::{CARD, PIN, VREADER, WRONG_PIN},
@@ -258,86 +249,6 @@ fn row_44_whoever_has_not_the_software_is_told_what_is_missing() {
 
 // Row 41.
 
-/// Where the power goes while the card is written on.
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    /// The command does not reach the card.
-    Before,
-    /// Its answer does not reach the program.
-    After,
-}
-
-/// A card that loses its power at a command of the write phase, once.
-struct Fragile {
-    card: Box<dyn InsertedCard>,
-    cut: Cut,
-    /// The number of that command.
-    at: usize,
-    /// Commands of the write phase up to now; nothing before it began.
-    written: Option<usize>,
-    /// How many cuts there were.
-    cuts: Arc<AtomicUsize>,
-}
-
-impl Fragile {
-    /// Whether the power goes at this command.
-    fn is_cut(&mut self, command: &[u8]) -> bool {
-        // GENERAL AUTHENTICATE with the card management key is the first of the write phase.
-        if let [_, 0x87, _, 0x9B, ..] = command {
-            self.written.get_or_insert(0);
-        }
-        let Some(written) = &mut self.written else { return false };
-        *written += 1;
-        *written == self.at + 1
-    }
-}
-
-impl InsertedCard for Fragile {
-    fn atr(&self) -> &[u8] {
-        self.card.atr()
-    }
-
-    fn power_on(&mut self, interface: Interface) {
-        self.card.power_on(interface);
-    }
-
-    fn power_off(&mut self) {
-        self.card.power_off();
-    }
-
-    fn reset(&mut self) {
-        self.card.reset();
-    }
-
-    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
-        if self.cuts.load(Ordering::SeqCst) > 0 || !self.is_cut(command) {
-            return self.card.transmit(command);
-        }
-        self.cuts.fetch_add(1, Ordering::SeqCst);
-        if matches!(self.cut, Cut::After) {
-            self.card.transmit(command);
-        }
-        Vec::new()
-    }
-
-    fn broken_rule(&self) -> Option<&'static Rule> {
-        self.card.broken_rule()
-    }
-}
-
-/// A world in this process.
-struct Inside(InProcess);
-
-impl Attachment for Inside {
-    fn enter(&self, place: &Place, words: &[&str]) -> std::process::Command {
-        let mut command = self.0.command(words[0]);
-        place.set_up(&mut command);
-        let (variable, socket) = self.0.environment();
-        command.args(&words[1..]).env(variable, socket);
-        command
-    }
-}
-
 /// Activates with a cut at the command with this number, and activates again. How many certificates there were in between;
 /// nothing if there was no such command.
 fn cut_and_go_on(original: &World<Run>, cut: Cut, at: usize) -> Option<usize> {
@@ -345,25 +256,19 @@ fn cut_and_go_on(original: &World<Run>, cut: Cut, at: usize) -> Option<usize> {
     for file in [CARD, "cms.db"] {
         fs::copy(original.path(file), place.file(file)).expect("a copy");
     }
-    let inside = InProcess::with(&WorldSettings::default()).expect("a world");
-    let card = inside.card(&CardSource::File(place.file(CARD))).expect("the card");
-    let cuts = Arc::new(AtomicUsize::new(0));
-    let fragile = Fragile { card, cut, at, written: None, cuts: Arc::clone(&cuts) };
-    inside.readers().add(ReaderSettings::new(DEFAULT_READER), Some(Box::new(fragile))).expect("a reader");
-    let office = Office { world: World { attachment: Inside(inside), place }, now: NOW };
+    // GENERAL AUTHENTICATE with the card management key is the first of the write phase.
+    let begins = |command: &[u8]| matches!(command, [_, 0x87, _, 0x9B, ..]);
+    let world = World::with_fragile_card(place, Fragility { begins, at, cut });
+    let office = Office { world, now: NOW };
 
     let outcome = office.desk(&ACTIVATE).run();
-    if cuts.load(Ordering::SeqCst) == 0 {
+    if !office.world.was_cut() {
         assert_eq!(outcome.code(), Some(0), "{outcome}");
         return None;
     }
     let when = format!("{cut:?} command {at}: {outcome}");
     assert!(outcome.code() == Some(1) && !outcome.text().contains(SUCCESS), "{when}");
-    let reinsert = || {
-        office.world.attachment.0.remove().expect("a card");
-        office.world.attachment.0.insert().expect("a reader");
-    };
-    reinsert();
+    office.world.reinsert();
     let listed = office.listed();
     if listed.len() == BEFORE.len() {
         assert_eq!(listed, BEFORE, "{when}");
@@ -373,7 +278,7 @@ fn cut_and_go_on(original: &World<Run>, cut: Cut, at: usize) -> Option<usize> {
         office.signs("01", PIN, &RSA);
     }
     office.desk(&ACTIVATE).succeeds();
-    reinsert();
+    office.world.reinsert();
     assert_eq!(office.listed(), AFTER, "{when}");
     office.signs("01", PIN, &RSA);
     office.agrees(PIN);

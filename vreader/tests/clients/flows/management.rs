@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{
+    cut::{Cut, Fragility},
     issued::{
         ENCRYPTION_KEY, ISSUED, LOGIN_KEY, NOW, PIN, RETIRED_KEY, assigned, credentials, is_accepted,
         is_readable, is_refused, office, open, serial, server, works, write_to,
@@ -13,6 +14,7 @@ use super::{
     office::{AUTHENTICATION, CARD_AUTHENTICATION, ECDSA, ENCRYPTION, HOLDER, Office, RETIRED, RSA},
 };
 use crate::{
+    cac::{self, GEMALTO, opensc},
     card::{self, CARD, VREADER},
     opensc_tool::{SELECT, answers, verify},
     openssl::MESSAGE,
@@ -75,6 +77,29 @@ fn row_48_what_a_card_cannot_do_is_refused_before_it_is_touched() {
     assert_ne!(serial(&office, ENCRYPTION_KEY), old);
     assert_eq!(office.listed(), ISSUED);
     works(&office, PIN);
+    office.agrees(PIN);
+}
+
+/// The e-mail certificates of a Common Access Card are those of PIV under another name: both faces show the new ones.
+#[test]
+fn row_48_both_faces_of_a_common_access_card_are_renewed() {
+    let office = Office::open(NOW);
+    office.cms(&["produce", CARD, "--profile", GEMALTO, "--holder", "1", "--pin", PIN]).succeeds();
+    write_to(&office, "old.p7m");
+    let of_cac = |id: &str| {
+        let words = ["--read-object", "--type", "cert", "--id", id, "--output-file", "cac.der"];
+        opensc(&office.world, "cac", &words).succeeds();
+        office.world.openssl(["x509", "-inform", "DER", "-in", "cac.der", "-noout", "-serial"])
+    };
+    let old = [cac::IDENTITY, cac::SIGNATURE, cac::ENCRYPTION].map(of_cac);
+    office.desk(&["renew", "--pin", PIN]).succeeds();
+    let new = [cac::IDENTITY, cac::SIGNATURE, cac::ENCRYPTION].map(of_cac);
+    assert_eq!([0, 1, 2].map(|number| old[number] == new[number]), [true, false, false]);
+    assert_eq!(new[1..], ["02", ENCRYPTION_KEY].map(|id| serial(&office, id)));
+    let said = opensc(&office.world, "cac", &["--login", "--pin", PIN, "--test"]).succeeds();
+    assert!(said.contains("No errors"), "{said}");
+    is_readable(&office, "old.p7m", RETIRED_KEY);
+    office.signs(LOGIN_KEY, PIN, &RSA);
     office.agrees(PIN);
 }
 
@@ -193,6 +218,48 @@ fn row_50_an_issuance_that_was_cut_goes_on_or_is_given_up() {
     office.world.reinsert();
     office.desk(&["update"]).succeeds();
     assert_eq!((office.state("1"), office.listed().len()), ("AVAILABLE".into(), 0));
+}
+
+/// Whether the card has its old PUK or the new one, nobody knows then.
+#[test]
+fn row_50_a_card_whose_issuance_was_given_up_goes_back_into_stock() {
+    for cut in [Cut::Before, Cut::After] {
+        let Office { world, now } = assigned();
+        // CHANGE REFERENCE DATA
+        let begins = |command: &[u8]| matches!(command, [_, 0x24, ..]);
+        let world = World::with_fragile_card(world.place, Fragility { begins, at: 0, cut });
+        let office = Office { world, now };
+        let said = office.desk(&["issue", "--pin", PIN]).fails();
+        assert!(said.contains("the card was lost") && office.world.was_cut(), "{said}");
+        office.cms(&["terminate", "1", "--reason", "damaged"]).succeeds();
+        office.cms(&["request", "recycling", "1"]).succeeds();
+        office.world.reinsert();
+        office.desk(&["update"]).succeeds();
+        office.cms(&["assign", "1", HOLDER]).succeeds();
+        office.desk(&["issue", "--pin", PIN]).succeeds();
+        works(&office, PIN);
+        office.agrees(PIN);
+    }
+}
+
+/// YubiKeys, which have no room for a face; the older one deletes no keys.
+#[test]
+fn row_50_a_yubikey_becomes_its_holders() {
+    for (profile, algorithm) in [("yubikey5-4", "3des"), ("yubikey5", "aes192")] {
+        let office = Office::open(NOW);
+        office.world.tool(VREADER).args(["card", "new", CARD, "--profile", profile]).succeeds();
+        office.desk(&["register", "--management-algorithm", algorithm]).succeeds();
+        office.cms(&["assign", "1", HOLDER]).succeeds();
+        office.desk(&["issue", "--pin", PIN]).succeeds();
+        assert_eq!(office.listed(), ISSUED, "{profile}");
+        works(&office, PIN);
+        office.desk(&["renew", "--pin", PIN]).succeeds();
+        assert_eq!(office.listed().len(), 5, "{profile}");
+        works(&office, PIN);
+        let status = office.world.client("yubico-piv-tool").args(["--action", "status"]).succeeds();
+        assert!(status.contains("Slot 9a") && status.contains("PIN tries left:\t3"), "{status}");
+        office.agrees(PIN);
+    }
 }
 
 /// Debian's pcscd with vpcd.

@@ -3,6 +3,7 @@
 mod activation;
 mod agent;
 mod card_content;
+mod cut;
 mod issued;
 mod making_available;
 mod management;

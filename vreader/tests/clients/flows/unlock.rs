@@ -5,8 +5,13 @@ use super::{
     office::Office,
 };
 use crate::{
-    card::WRONG_PIN, companion::Companion, pyscard::PYSCARD, python, serve::READER, tls::with_engine,
-    world::Attachment,
+    card::{VREADER, WRONG_PIN},
+    companion::Companion,
+    pyscard::PYSCARD,
+    python,
+    serve::READER,
+    tls::with_engine,
+    world::{Attachment, Outcome},
 };
 
 /// Three wrong PINs, by OpenSC.
@@ -102,6 +107,30 @@ fn row_45_challenge_and_response_unlock_far_away() {
     holder.say(ask(&second).succeeds().trim());
     holder.hear_line("answers 9000 9000");
     drop(holder);
+    works(&office, OTHER_PIN);
+}
+
+/// The same with the console, which asks the office itself.
+#[test]
+fn row_45_the_office_answers_challenges_only_for_ten_minutes() {
+    let mut office = office("p256");
+    lock_by_wrong_pins(&office);
+    let unlock = |office: &Office| {
+        let ask = format!("{VREADER} cms --now {} unlock --respond 1 --challenge", office.now);
+        office.world.client(VREADER).args(["card", "unlock", "--ask", &ask, "--new-pin", OTHER_PIN]).run()
+    };
+    let refused = |outcome: &Outcome, why: &str| {
+        assert!(outcome.code() == Some(1) && outcome.text().contains(why), "{why}: {outcome}");
+    };
+    refused(&unlock(&office), "no update is pending");
+    office.now = "2026-12-31T10:00:00Z";
+    office.cms(&["request", "unlock", "1"]).succeeds();
+    office.now = "2026-12-31T10:10:01Z";
+    refused(&unlock(&office), "expired on 2026-12-31T10:10:00Z");
+    assert!(office.log_in(OTHER_PIN).contains("CKR_PIN_LOCKED"));
+    office.cms(&["request", "unlock", "1"]).succeeds();
+    let outcome = unlock(&office);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
     works(&office, OTHER_PIN);
 }
 
