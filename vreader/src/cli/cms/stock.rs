@@ -34,6 +34,9 @@ pub(super) struct Init {
 pub(super) fn init(common: &Common, arguments: &Init) -> Outcome {
     let path = common.path();
     Cms::create(&path, common.clock(), &common.operator(), arguments.seed)?;
+    if common.json {
+        return print_json(&json!({ "database": path }));
+    }
     print(&format!("{} is made, with a test authority\n", path.display()))
 }
 

@@ -1,6 +1,7 @@
 //! What is done with the card in a reader.
 
 use card_sim::key::{AsymmetricAlgorithm, KeyReference};
+use serde_json::json;
 use vreader::{
     cms::{
         Access, ActivationPage, Cms, IssueOptions, LoginCertificate, UpdateOptions, Updated, Wish,
@@ -198,6 +199,9 @@ pub(super) fn unlock(common: &Common, arguments: &Unlock) -> Outcome {
     let mut cms = common.open()?;
     if let Some(card) = arguments.code {
         let puk = cms.unlock_code(card)?;
+        if common.json {
+            return print_json(&json!({ "card": card, "unlock_code": String::from_utf8_lossy(&puk[..]) }));
+        }
         return print(&format!("{}\n", String::from_utf8_lossy(&puk[..])));
     }
     if let Some(card) = arguments.respond {
@@ -210,6 +214,9 @@ pub(super) fn unlock(common: &Common, arguments: &Unlock) -> Outcome {
         let challenge = hex::decode(&text)
             .map_err(|error| Failure(format!("the challenge is not hex: {error}; read it once more")))?;
         let response = cms.respond(card, &challenge)?;
+        if common.json {
+            return print_json(&json!({ "card": card, "response": hex::encode_upper(response) }));
+        }
         return print(&format!("{}\n", hex::encode_upper(response)));
     }
     let access = arguments.person.access(arguments.new_pin.as_deref())?;
@@ -270,17 +277,18 @@ pub(super) fn activate(common: &Common, arguments: &Activate) -> Outcome {
         let wish = |card| Wish::new(card, RequestKind::Activation, Reason::None);
         cms.request_and_update(line, &wish, &access, &options)
     })?;
+    if common.json {
+        return print_json(&json!({ "page": page, "updated": updated }));
+    }
     report(common, &cms, &updated)?;
-    if common.json { Ok(()) } else { print("Your CAC has been successfully updated.\n") }
+    print("Your CAC has been successfully updated.\n")
 }
 
 fn list_activatable(common: &Common, cms: &Cms, holder: &str) -> Outcome {
     let cards = cms.activatable(holder)?;
     if common.json {
-        let rows: Vec<_> = cards
-            .iter()
-            .map(|(card, can)| serde_json::json!({ "card": card.id, "can_be_activated": can }))
-            .collect();
+        let rows: Vec<_> =
+            cards.iter().map(|(card, can)| json!({ "card": card.id, "can_be_activated": can })).collect();
         return print_json(&rows);
     }
     for (card, can) in &cards {
