@@ -66,6 +66,12 @@ impl Cms {
     pub fn request(&mut self, wish: &Wish) -> Result<RequestRow, CmsError> {
         let action = format!("request {}", wish.kind);
         self.audited(&action, Some(wish.card), |cms| {
+            if let Some(retired) = wish.slots.iter().find(|slot| is_retired(**slot)) {
+                return Err(CmsError::Unsupported(format!(
+                    "{:02X} is a retired key, which stays as it is: old mail is read with it",
+                    retired.to_byte()
+                )));
+            }
             let (now, operator) = (cms.now(), cms.operator.clone());
             let details: Vec<_> = wish.slots.iter().map(|slot| format!("{:02X}", slot.to_byte())).collect();
             let details = details.join(" ");

@@ -113,8 +113,6 @@ fn parse_kind(text: &str) -> Result<RequestKind, String> {
 /// `--slot`
 pub(super) fn parse_slot(text: &str) -> Result<KeyReference, String> {
     let reference = u8::from_str_radix(text, 16).ok().and_then(KeyReference::from_byte);
-    let fits = |reference: &KeyReference| {
-        KeyReference::ASYMMETRIC.contains(reference) || matches!(reference, KeyReference::Retired(_))
-    };
-    reference.filter(fits).ok_or_else(|| "choose 9a, 9c, 9d, 9e, or 82 to 95".to_owned())
+    let fits = |reference: &KeyReference| KeyReference::ASYMMETRIC.contains(reference);
+    reference.filter(fits).ok_or_else(|| "choose 9a, 9c, 9d or 9e".to_owned())
 }

@@ -48,10 +48,6 @@ const CERTIFICATE_YEARS: u16 = 3;
 /// Days that a temporary replacement lives.
 const TEMPORARY_DAYS: u64 = 14;
 
-/// The keys that the card makes itself. The fourth is made here and kept.
-const MADE_ON_CARD: [KeyReference; 3] =
-    [KeyReference::PivAuthentication, KeyReference::DigitalSignature, KeyReference::CardAuthentication];
-
 const DISCOVERY: u32 = 0x7E;
 
 impl Cms {
@@ -85,72 +81,86 @@ impl Cms {
         card: &CardRow,
         options: &IssueOptions,
     ) -> Result<Plan, CmsError> {
+        let (authority, _) = self.usable(self.issuing_authority()?)?;
+        if options.recover && !client.imports_keys()? {
+            return Err(CmsError::NoImport);
+        }
+        let person = self.holder_of(card)?.person();
+        let life = (self.now().date(), options.expires.unwrap_or_else(|| self.end_of_life(card)));
+        let mut numbers = CardNumbers::sample(&mut self.rng, &person)?;
+        numbers.card_id = card_id(&card.identity);
+        let mut plan = Plan::new(format!("issue to {}", person.name));
+        plan.at_once = Some(DeviceEvent::BeginIssuance);
+        plan.identity = Some((numbers.clone(), life.0, life.1));
+        let new = CardRow {
+            issued: Some(life.0),
+            expires: Some(life.1),
+            numbers: Some(numbers),
+            ..self.card(card.id)?
+        };
+        let recovered = if options.recover { self.recoverable(card)? } else { Vec::new() };
+        let objects = self.objects(client, &new, recovered.len())?;
+        // The Security Object is last: the hashes of what is there then.
+        let (last, first): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|(tag, _)| *tag == SECURITY_OBJECT);
+        let object = |(tag, contents)| Step::Object { tag, contents };
+        plan.steps.extend(first.into_iter().map(object));
+        let retired = (0x82_u8..=0x95).zip(recovered);
+        plan.steps.extend(retired.map(|(slot, (escrow, credential))| Step::Import {
+            slot,
+            escrow,
+            credential,
+        }));
+        self.plan_keys(&new, authority.id, options, &mut plan)?;
+        plan.steps.extend(last.into_iter().map(object));
+        self.finish_issuance(card, options, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// The objects of a card, with so many retired keys. What cards have from their maker is left alone.
+    fn objects(
+        &mut self,
+        client: &mut CardClient<'_, '_>,
+        card: &CardRow,
+        retired: usize,
+    ) -> Result<Vec<(u32, Vec<u8>)>, CmsError> {
         let holder = self.holder_of(card)?;
         let mut biometrics = self.database.read(|connection| HolderRow::biometrics(connection, holder.id))?;
         if matches!(card.identity, CardIdentity::Serial(_)) {
             // A YubiKey has 3 KB of room for an object, and no face is as small as that.
             biometrics.face.clear();
         }
-        let person = holder.person();
-        let (authority, issuer) = self.usable(self.issuing_authority()?)?;
-        let issued = self.now().date();
-        let expires = options.expires.unwrap_or_else(|| self.end_of_life(card));
-        let mut numbers = CardNumbers::sample(&mut self.rng, &person)?;
-        numbers.card_id = card_id(&card.identity);
-        let mut plan = Plan::new(format!("issue to {}", person.name));
-        plan.at_once = Some(DeviceEvent::BeginIssuance);
-        plan.identity = Some((numbers.clone(), issued, expires));
-        let row = CardRow {
-            issued: Some(issued),
-            expires: Some(expires),
-            numbers: Some(numbers),
-            ..self.card(card.id)?
-        };
-
-        if options.recover && !client.imports_keys()? {
-            return Err(CmsError::NoImport);
-        }
-        let recovered = if options.recover { self.recoverable(card)? } else { Vec::new() };
-        let retired = u8::try_from(recovered.len()).unwrap_or(u8::MAX);
-        let started = Instant::now();
-        let objects = self.managed(&row)?.objects(&biometrics, retired, &self.pki()?, &mut self.crypto)?;
-        self.timing.signing += started.elapsed();
+        let retired = u8::try_from(retired).unwrap_or(u8::MAX);
         let has_discovery = client.read(DISCOVERY)?.is_some();
-        let (last, objects): (Vec<_>, Vec<_>) =
-            objects.into_iter().partition(|(tag, _)| *tag == SECURITY_OBJECT);
-        for (tag, contents) in objects.into_iter().filter(|(tag, _)| *tag != DISCOVERY || !has_discovery) {
-            plan.steps.push(Step::Object { tag, contents });
+        let started = Instant::now();
+        let mut objects =
+            self.managed(card)?.objects(&biometrics, retired, &self.pki()?, &mut self.crypto)?;
+        self.timing.signing += started.elapsed();
+        objects.retain(|(tag, _)| *tag != DISCOVERY || !has_discovery);
+        Ok(objects)
+    }
+
+    /// The four keys and their certificates: made on the card, but for the encryption key, which is made here and kept if it is to be
+    /// recovered one day.
+    fn plan_keys(
+        &mut self,
+        card: &CardRow,
+        authority: i64,
+        options: &IssueOptions,
+        plan: &mut Plan,
+    ) -> Result<(), CmsError> {
+        let days = (self.now().date(), self.end_of_certificate(card));
+        for slot in KeyReference::ASYMMETRIC {
+            if slot == KeyReference::KeyManagement && options.recover {
+                let signing = Signing { authority, like: None, days };
+                let (key, certificate) = self.key_management(card, options.algorithm, &signing)?;
+                plan.import_new(slot, key, certificate, authority);
+            } else {
+                let (from, until) = (days.0.to_string(), days.1.to_string());
+                plan.generate(slot, options.algorithm, Draft { authority, like: None, from, until });
+            }
         }
-        for (number, (escrow, credential)) in (0x82_u8..=0x95).zip(recovered) {
-            plan.steps.push(Step::Import { slot: number, escrow, credential });
-        }
-        let until = issued.last_day_of(CERTIFICATE_YEARS).min(expires);
-        for slot in MADE_ON_CARD {
-            let draft = Draft {
-                authority: authority.id,
-                like: None,
-                from: issued.to_string(),
-                until: until.to_string(),
-            };
-            plan.generate(slot, options.algorithm, draft);
-        }
-        if options.recover {
-            let signing = Signing { authority: authority.id, like: None, days: (issued, until) };
-            let (key, certificate) = self.key_management(&row, options.algorithm, &signing)?;
-            plan.import_new(KeyReference::KeyManagement, key, certificate, authority.id);
-        } else {
-            let draft = Draft {
-                authority: authority.id,
-                like: None,
-                from: issued.to_string(),
-                until: until.to_string(),
-            };
-            plan.generate(KeyReference::KeyManagement, options.algorithm, draft);
-        }
-        drop(issuer);
-        plan.steps.extend(last.into_iter().map(|(tag, contents)| Step::Object { tag, contents }));
-        self.finish_issuance(card, options, &mut plan)?;
-        Ok(plan)
+        Ok(())
     }
 
     /// PIN and PUK, and what the card is in the end.

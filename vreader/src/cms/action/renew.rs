@@ -87,13 +87,12 @@ impl Cms {
             Some(_) => return Err(CmsError::NoImport),
             None => return Err(CmsError::NotEscrowed { serial: old.serial.clone() }),
         };
-        let (authority, signer) = self.usable_issuer(&old.certificate)?;
+        let (authority, _) = self.usable_issuer(&old.certificate)?;
         let counted = client.element(KEY_HISTORY, KEYS_ON_CARD)?;
         let kept = counted.and_then(|count| count.first().copied()).unwrap_or(0);
         if kept >= RETIRED {
             return Err(CmsError::HistoryFull);
         }
-        drop(signer);
         plan.steps.push(Step::Import { slot: 0x82 + kept, escrow, credential: old.id });
         let history = key_history_with(kept + 1);
         let hashes = match client.read(SECURITY_OBJECT)? {
