@@ -9,6 +9,7 @@ mod database;
 mod dates;
 mod interruption;
 mod life;
+mod publish;
 mod refusals;
 mod requests;
 mod support;
