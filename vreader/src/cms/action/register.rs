@@ -57,8 +57,8 @@ impl Cms {
     pub fn unassign(&mut self, card: i64) -> Result<CardRow, CmsError> {
         let action = "unassign";
         self.audited(action, Some(card), |cms| {
-            let entry = cms.done(action, Some(card), None, "");
             let open = cms.database.read(|connection| RequestRow::open_of(connection, card))?;
+            let entry = cms.done(action, Some(card), None, "");
             cms.change_card(card, &entry, |card| {
                 device(card, DeviceEvent::Unassign)?;
                 if let Some(open) = open {
