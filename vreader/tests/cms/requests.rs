@@ -148,6 +148,27 @@ fn two_requests_at_once_make_one() {
 }
 
 #[test]
+fn one_card_takes_the_place_of_another() {
+    let (office, _, old) = issued();
+    wish(&mut office.cms(), old, RequestKind::Replacement);
+    let stock: Vec<_> = (2..=5).map(|seed| registered(&mut office.cms(), &mut blank_card(seed))).collect();
+    let assigned: Vec<_> = std::thread::scope(|scope| {
+        let operator = |new: i64| {
+            let mut cms = office.cms();
+            scope.spawn(move || cms.assign_replacement(new, old).map(drop))
+        };
+        let operators: Vec<_> = stock.iter().copied().map(operator).collect();
+        operators.into_iter().map(|operator| operator.join().unwrap()).collect()
+    });
+    assert_eq!(assigned.iter().filter(|result| result.is_ok()).count(), 1);
+    for error in assigned.into_iter().filter_map(Result::err) {
+        assert!(error.to_string().ends_with("is to replace card 1 already"), "{error}");
+    }
+    let taken = |id: &&i64| office.cms().card(**id).unwrap().state == DeviceState::Assigned;
+    assert_eq!(stock.iter().filter(taken).count(), 1);
+}
+
+#[test]
 fn a_card_with_an_open_request_does_not_go_back_into_stock() {
     let office = Office::new();
     let mut card = blank_card(1);
