@@ -49,7 +49,7 @@ impl Cms {
             let entry = refusal(self.now(), &self.operator, action, subject, error);
             let written = self.database.write(|connection| Ok::<_, CmsError>(entry.insert(connection)?));
             if written.is_err() {
-                spill(self.database.path(), &entry);
+                write_beside(self.database.path(), &entry);
             }
         }
         result
@@ -144,11 +144,15 @@ fn spilled(database: &Path) -> PathBuf {
     path.into()
 }
 
-/// Writes a line beside a database that takes none. Nothing is made where there is no database.
+/// Writes a line beside a database that cannot be opened. Nothing is made where there is no database.
 pub(super) fn spill(database: &Path, entry: &AuditEntry) {
-    if !database.exists() {
-        return;
+    if database.exists() {
+        write_beside(database, entry);
     }
+}
+
+/// Writes a line beside a database that takes none, or that somebody removed and may put back.
+fn write_beside(database: &Path, entry: &AuditEntry) {
     let written = serde_json::to_string(entry).map_err(std::io::Error::other).and_then(|line| {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(spilled(database))?;
         writeln!(file, "{line}")

@@ -8,13 +8,13 @@ use vreader::{
     card_client::Line,
     clock::Time,
     cms::{
-        CmsError, UpdateOptions, Wish,
+        Cms, CmsError, UpdateOptions, Wish,
         state::{Reason, RequestKind},
     },
     emulated::EmulatedCard,
     reader::InsertedCard,
 };
-use x509_cert::Certificate;
+use x509_cert::{Certificate, crl::CertificateList};
 
 use crate::{
     support::{Office, PIN, access, assert_agree, assert_keys_fit, assigned, blank_card, issue, reinsert},
@@ -46,6 +46,34 @@ fn a_revoked_authority_and_those_below_it_sign_nothing() {
             refused(&office, card, "was revoked; it signs nothing any more", update);
         }
     }
+}
+
+#[test]
+fn an_authority_publishes_for_a_week_even_when_it_is_revoked() {
+    let (office, mut card, _) = office();
+    let mut cms = office.cms();
+    let serial = |part: &str| {
+        let row = office.cms().authority(part).unwrap();
+        Certificate::from_der(&row.certificate).unwrap().tbs_certificate().serial_number().clone()
+    };
+    let list = |cms: &mut Cms, part: &str| {
+        let list = cms.revocation_list(part).unwrap();
+        CertificateList::from_der(list.der()).unwrap().tbs_cert_list
+    };
+    assert!(list(&mut cms, ROOT).revoked_certificates.is_none());
+    cms.revoke_authority(ISSUING).unwrap();
+    let of_root = list(&mut cms, ROOT);
+    let revoked: Vec<_> =
+        of_root.revoked_certificates.unwrap().into_iter().map(|entry| entry.serial_number).collect();
+    assert_eq!(revoked, [serial(ISSUING)]);
+    let seconds = |time: x509_cert::time::Time| time.to_unix_duration();
+    let week = Duration::from_hours(7 * 24);
+    assert_eq!(seconds(of_root.next_update.unwrap()), seconds(of_root.this_update) + week);
+    list(&mut cms, ISSUING);
+    cms.forget_authority_key(ISSUING).unwrap();
+    refused(&office, &mut card, "is not here, or its private key is not", |cms, _| {
+        cms.revocation_list(ISSUING).map(drop)
+    });
 }
 
 #[test]

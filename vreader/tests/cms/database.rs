@@ -208,6 +208,7 @@ fn a_database_that_was_removed_takes_nothing_more() {
     fs::rename(office.database(), office.file("away")).unwrap();
     let error = update(&mut cms, &mut card).unwrap_err().to_string();
     assert!(error.contains("was removed, or another file was put in its place"), "{error}");
+    assert!(spilled(&office)[0].contains("was removed"), "the log has it when the database is put back");
     // Another one has taken its place.
     drop(Cms::create(&office.database(), Clock::At(office.now), "tester", None).unwrap());
     let error = cms.request(&Wish::new(id, RequestKind::Lock, Reason::None)).err().unwrap();

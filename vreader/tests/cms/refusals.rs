@@ -19,7 +19,7 @@ use vreader::{
 
 use crate::{
     support::{
-        Office, PIN, access, assert_agree, assert_keys_fit, blank_card, card_of, image, issue, puk,
+        Office, PIN, access, assert_agree, assert_keys_fit, assigned, blank_card, card_of, image, issue, puk,
         registered, reinsert, report,
     },
     untouched::{assert_logged, refused, tables, update, wish},
@@ -269,4 +269,39 @@ fn a_request_that_is_taken_back_while_it_is_planned_is_not_begun() {
     assert_logged(&cms, &error.to_string());
     assert_eq!(format!("{:?}", report(&mut card)), before);
     assert!(cms.open_sessions().unwrap().is_empty());
+}
+
+#[test]
+fn a_card_that_was_produced_is_handed_over_with_the_pin_of_its_holder() {
+    let office = Office::new();
+    let (mut cms, mut card) = (office.cms(), blank_card(1));
+    assigned(&mut cms, &mut card, "Dana Quincy Sample");
+    let mut options = UpdateOptions::default();
+    options.issue.produce = true;
+    // The PIN that is given is not the card's yet, and is not tried.
+    cms.issue(&mut Line::local(&mut card), &access(Some(PIN), None), &options).unwrap();
+    reinsert(&mut card);
+    let none = access(None, None);
+    refused(&office, &mut card, "this needs a PIN", |cms, card| {
+        cms.hand_over(&mut Line::local(card), &none).map(drop)
+    });
+    cms.hand_over(&mut Line::local(&mut card), &access(None, Some(PIN))).unwrap();
+    assert_agree(&mut cms, &mut card, Some(PIN), "after it was handed over");
+}
+
+#[test]
+fn a_card_without_a_known_unlock_code_has_none_to_tell() {
+    let office = Office::new();
+    let mut card = blank_card(1);
+    let blank = blank::blank(&PIV, Some(1)).unwrap();
+    let id = office.cms().register(&mut Line::local(&mut card), &blank.management_key, None).unwrap().id;
+    refused(
+        &office,
+        &mut card,
+        "no unlock code (PUK) of card 1 is known; use challenge and response",
+        |cms, _| cms.unlock_code(id).map(drop),
+    );
+    refused(&office, &mut card, "there is no card 77 in the database", |cms, _| {
+        cms.unlock_code(77).map(drop)
+    });
 }

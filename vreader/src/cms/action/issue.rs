@@ -71,7 +71,7 @@ impl Cms {
             client.authenticate(&card.management_key, &mut cms.crypto)?;
             crate::cms::session::set_pin(client, &card, pin)?;
             let entry = cms.done("hand over", Some(card.id), None, "");
-            cms.change_card(card.id, &entry, |card| device(card, DeviceEvent::HandOver))
+            cms.change_card(card.id, &entry, |_, card| device(card, DeviceEvent::HandOver))
         })
     }
 

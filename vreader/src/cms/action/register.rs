@@ -1,6 +1,7 @@
 //! A card comes into stock, becomes somebody's, or nobody's again.
 
 use card_sim::key::SymmetricKey;
+use rusqlite::Connection;
 
 use crate::{
     card_client::{Line, Reference},
@@ -45,7 +46,7 @@ impl Cms {
         self.audited(action, Some(card), |cms| {
             let holder = cms.holder(holder)?;
             let entry = cms.done(action, Some(card), None, &holder.name);
-            cms.change_card(card, &entry, |card| {
+            cms.change_card(card, &entry, |_, card| {
                 device(card, DeviceEvent::Assign)?;
                 card.holder = Some(holder.id);
                 Ok(())
@@ -58,10 +59,9 @@ impl Cms {
         let action = "unassign";
         self.audited(action, Some(card), |cms| {
             let entry = cms.done(action, Some(card), None, "");
-            let open = cms.database.read(|connection| RequestRow::open_of(connection, card))?;
-            cms.change_card(card, &entry, |card| {
+            cms.change_card(card, &entry, |connection, card| {
                 device(card, DeviceEvent::Unassign)?;
-                if let Some(open) = open {
+                if let Some(open) = RequestRow::open_of(connection, card.id)? {
                     return Err(CmsError::OpenRequest { card: card.name(), request: open.name() });
                 }
                 (card.holder, card.replaces, card.temporary) = (None, None, false);
@@ -75,12 +75,12 @@ impl Cms {
         &mut self,
         id: i64,
         entry: &crate::cms::database::AuditEntry,
-        change: impl FnOnce(&mut CardRow) -> Result<(), CmsError>,
+        change: impl FnOnce(&Connection, &mut CardRow) -> Result<(), CmsError>,
     ) -> Result<CardRow, CmsError> {
         self.database.write(|connection| {
             let card = CardRow::find(connection, id)?;
             let mut card = card.ok_or_else(|| CmsError::NotFound(format!("card {id}")))?;
-            change(&mut card)?;
+            change(connection, &mut card)?;
             card.save(connection)?;
             entry.insert(connection)?;
             Ok(card)

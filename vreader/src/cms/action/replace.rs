@@ -25,13 +25,13 @@ impl Cms {
             if request.state == RequestState::Pending {
                 return Err(CmsError::NotApproved(request.name()));
             }
-            if let Some(other) = cms.database.read(|connection| CardRow::replacement_of(connection, old))? {
-                let text = format!("{} is to replace {} already", other.name(), replaced.name());
-                return Err(CmsError::Unsupported(text));
-            }
             let detail = format!("for {}, {}", replaced.name(), request.reason);
             let entry = cms.done(action, Some(new), Some(request.id), &detail);
-            cms.change_card(new, &entry, |card| {
+            cms.change_card(new, &entry, |connection, card| {
+                if let Some(other) = CardRow::replacement_of(connection, old)? {
+                    let text = format!("{} is to replace {} already", other.name(), replaced.name());
+                    return Err(CmsError::Unsupported(text));
+                }
                 device(card, DeviceEvent::Assign)?;
                 (card.holder, card.replaces) = (replaced.holder, Some(old));
                 card.temporary = request.reason.is_temporary();
