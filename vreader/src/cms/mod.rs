@@ -35,7 +35,8 @@ use card_sim::key::{AsymmetricAlgorithm, KeyReference};
 use x509_cert::Certificate;
 
 use self::database::{
-    AuthorityRow, CardRow, CredentialRow, Database, HolderRow, NewAuthority, Role, SessionRow, placed,
+    AuthorityRow, CardRow, CredentialRow, Database, HolderRow, NewAuthority, RequestRow, Role, SessionRow,
+    placed,
 };
 pub use self::{
     action::*,
@@ -257,7 +258,7 @@ impl Cms {
         action: &str,
         access: &Access,
         meant: &UpdateOptions,
-        work: impl FnOnce(&mut Self, &mut CardClient<'_, '_>, CardRow, Option<String>) -> Result<T, CmsError>,
+        work: impl FnOnce(&mut Self, &mut CardClient<'_, '_>, CardRow, Option<Resumed>) -> Result<T, CmsError>,
     ) -> Result<T, CmsError> {
         self.audited(action, None, |cms| {
             let mut client = cms.client(line)?;
@@ -279,13 +280,16 @@ impl Cms {
         client: &mut CardClient<'_, '_>,
         card: i64,
         access: &Access,
-    ) -> Result<Option<String>, CmsError> {
+    ) -> Result<Option<Resumed>, CmsError> {
         let session = self.database.read(|connection| SessionRow::of_card(connection, card))?;
         let Some(mut session) = session else { return Ok(None) };
         let row = self.card(card)?;
         client.authenticate(&row.management_key, &mut self.crypto)?;
         self.run(client, &mut session, access)?;
-        Ok(Some(session.action))
+        let request = self.database.read(|connection| RequestRow::find(connection, session.request))?;
+        let protected = client.is_protected();
+        let updated = Updated { card, action: session.action, resumed: true, protected };
+        Ok(Some(Resumed { updated, kind: request.map(|request| request.kind) }))
     }
 
     /// The sessions that wait for their cards.
@@ -328,6 +332,14 @@ impl Cms {
         let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.name);
         Err(CmsError::WrongHolder { card: card.id, owner, wanted: wanted.name })
     }
+}
+
+/// A session that was brought to its end.
+struct Resumed {
+    /// What it did.
+    updated: Updated,
+    /// For what kind of request.
+    kind: Option<state::RequestKind>,
 }
 
 /// A credential, and where its key is.

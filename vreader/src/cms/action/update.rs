@@ -51,9 +51,8 @@ impl Cms {
         options: &UpdateOptions,
     ) -> Result<Updated, CmsError> {
         self.with_card(line, "update", access, options, |cms, client, card, resumed| {
-            if let Some(action) = resumed {
-                let protected = client.is_protected();
-                return Ok(Updated { card: card.id, action, resumed: true, protected });
+            if let Some(resumed) = resumed {
+                return Ok(resumed.updated);
             }
             let request = cms.executable(&card)?;
             if let Some(kind) = options.kind.filter(|kind| *kind != request.kind) {
@@ -64,8 +63,8 @@ impl Cms {
         })
     }
 
-    /// Makes a request for the card on a line, and does it. If such a request is open already, that one is done; so is the rest of a
-    /// session that was interrupted.
+    /// Makes a request for the card on a line, and does it. If such a request is open already, that one is done. The rest of a session that
+    /// was interrupted is done first, and is all if it was of this kind.
     pub fn request_and_update(
         &mut self,
         line: &mut Line<'_>,
@@ -75,13 +74,13 @@ impl Cms {
     ) -> Result<Updated, CmsError> {
         let action = options.kind.map_or("update", RequestKind::name);
         self.with_card(line, action, access, options, |cms, client, card, resumed| {
-            if let Some(action) = resumed {
-                let protected = client.is_protected();
-                return Ok(Updated { card: card.id, action, resumed: true, protected });
+            let wish = wish(card.id);
+            // What was asked for is done; or something else was, and this comes now.
+            if let Some(resumed) = resumed.filter(|resumed| resumed.kind == Some(wish.kind)) {
+                return Ok(resumed.updated);
             }
             let now = cms.now();
             let open = cms.database.read(|connection| RequestRow::open_of(connection, card.id))?;
-            let wish = wish(card.id);
             let same = |open: &RequestRow| open.kind == wish.kind && !open.is_over(now);
             let (request, made) = match open.filter(same) {
                 Some(_) => (cms.executable(&card)?, false),

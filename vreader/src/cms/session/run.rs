@@ -261,7 +261,8 @@ impl Cms {
         Zeroizing::new(format!("{:08}", self.rng.next_u32() % 100_000_000))
     }
 
-    /// That the card has the keys of the session's certificates. Without the PIN, those that need none.
+    /// That the card has the keys of the session's certificates. Without the PIN, those that need none; so when it was blocked before a
+    /// session was taken up again, for the unlock comes after that.
     fn prove(
         &mut self,
         client: &mut CardClient<'_, '_>,
@@ -274,7 +275,10 @@ impl Cms {
             Step::Pin { temporary: Some(digits) } if !own => Some(temporary_pin(digits)),
             _ => None,
         });
-        let pin = temporary.as_ref().or(access.new_pin.as_ref()).or(access.pin.as_ref());
+        // A new PIN is for a session to come, if this one does not set it.
+        let sets_pin = own || session.steps.iter().any(|step| matches!(step, Step::Pin { temporary: None }));
+        let new_pin = access.new_pin.as_ref().filter(|_| sets_pin);
+        let pin = temporary.as_ref().or(new_pin).or(access.pin.as_ref());
         for (number, step) in session.steps.iter().enumerate() {
             let (slot, id) = match step {
                 Step::Generate { slot, .. } => {
@@ -288,9 +292,14 @@ impl Cms {
             else {
                 continue;
             };
-            if self.proves(client, reference(slot)?, &credential.certificate, pin)? == Some(false) {
-                self.forget(session, number, &credential)?;
-                return Err(CmsError::KeyMismatch(slot));
+            match self.proves(client, reference(slot)?, &credential.certificate, pin) {
+                Ok(Some(false)) => {
+                    self.forget(session, number, &credential)?;
+                    return Err(CmsError::KeyMismatch(slot));
+                }
+                Err(CmsError::Client(ClientError::Blocked(_))) if session.attempts > 1 => {}
+                Ok(_) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -145,7 +145,7 @@ fn row_40_the_pin_is_asked_before_reading_and_before_writing() {
     assert!(places(&refused, "9B (Card Management)").is_empty(), "it went no further");
     office.desk(&ACTIVATE).succeeds();
     let asked = asked(&office).split_off(refused.len());
-    let (verify, write) = (places(&asked, "VERIFY"), places(&asked, "9B (Card Management)"));
+    let (verify, write) = (places(&asked, "VERIFY"), places(&asked, "GENERATE ASYMMETRIC"));
     let personal = places(&asked, "SELECT file 0200");
     assert_eq!(verify.len(), 2, "{asked:#?}");
     assert!(verify[0] < personal[0] && personal[0] < verify[1] && verify[1] < write[0], "{asked:#?}");

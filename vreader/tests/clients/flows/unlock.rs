@@ -134,6 +134,27 @@ fn row_45_the_office_answers_challenges_only_for_ten_minutes() {
     works(&office, OTHER_PIN);
 }
 
+/// What was interrupted is done first, and neither asks for the PIN that nobody knows nor spends its tries.
+#[test]
+fn row_45_a_card_that_was_cut_in_a_renewal_is_unlocked() {
+    for blocked in [false, true] {
+        let office = office("p256").serve();
+        office.world.ctl(&["tear", "--after", "1500"]);
+        let said = office.desk(&["renew", "--pin", PIN]).fails();
+        assert!(said.contains("the card was lost"), "{said}");
+        office.world.reinsert();
+        if blocked {
+            lock_by_wrong_pins(&office);
+        }
+        office.desk(&["unlock", "--new-pin", OTHER_PIN]).succeeds();
+        works(&office, OTHER_PIN);
+        assert_eq!(office.listed().len(), 5);
+        office.agrees(OTHER_PIN);
+        let audit = office.cms(&["audit", "1"]).succeeds();
+        assert_eq!(audit.matches("refused").count(), 1, "{audit}");
+    }
+}
+
 /// What each program says of a locked card.
 fn is_locked_for_every_program(office: &Office) {
     assert!(office.log_in(PIN).contains("CKR_PIN_LOCKED"));
