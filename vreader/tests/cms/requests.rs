@@ -58,8 +58,10 @@ fn in_state(state: DeviceState, office: &Office, card: &mut EmulatedCard) -> i64
     id
 }
 
+type Action = fn(&mut Cms, &mut EmulatedCard, i64) -> Result<(), CmsError>;
+
 /// Every action that asks the table of devices, and what it asks.
-const ACTIONS: &[(&str, DeviceEvent, fn(&mut Cms, &mut EmulatedCard, i64) -> Result<(), CmsError>)] = &[
+const ACTIONS: &[(&str, DeviceEvent, Action)] = &[
     ("assign", DeviceEvent::Assign, |cms, _, id| cms.assign(id, "Dana Quincy Sample").map(drop)),
     ("unassign", DeviceEvent::Unassign, |cms, _, id| cms.unassign(id).map(drop)),
     ("hand over", DeviceEvent::HandOver, |cms, card, _| {
