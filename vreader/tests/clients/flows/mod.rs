@@ -9,4 +9,5 @@ mod making_available;
 mod management;
 mod office;
 mod replacement;
+mod rows;
 mod unlock;
