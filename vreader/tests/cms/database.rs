@@ -10,22 +10,12 @@ use vreader::{
         database::{Database, DatabaseError, Outcome, VERSION},
         state::{Reason, RequestKind},
     },
-    emulated::EmulatedCard,
 };
 
 use crate::{
-    support::{Office, blank_card, image, issue, report},
-    untouched::{refused, tables, update, wish},
+    support::{Office, image, report},
+    untouched::{refused, tables, to_be_renewed, update},
 };
-
-/// An office with one issued card for which a renewal is requested.
-fn to_be_renewed() -> (Office, EmulatedCard, i64) {
-    let office = Office::new();
-    let (mut cms, mut card) = (office.cms(), blank_card(1));
-    let id = issue(&mut cms, &mut card, "Dana Quincy Sample");
-    wish(&mut cms, id, RequestKind::Renewal);
-    (office, card, id)
-}
 
 fn open(office: &Office) -> Result<Cms, CmsError> {
     Cms::open(&office.database(), Clock::At(office.now), "tester", Duration::from_millis(1))

@@ -22,19 +22,10 @@ use crate::{
         Office, PIN, access, assert_agree, assert_keys_fit, assigned, blank_card, card_of, image, issue, puk,
         registered, reinsert, report,
     },
-    untouched::{assert_logged, refused, tables, update, wish},
+    untouched::{assert_logged, refused, tables, to_be_renewed, update, wish},
 };
 
 const WRONG_PIN: &str = "000000";
-
-/// An office with one issued card for which a renewal is requested.
-fn to_be_renewed() -> (Office, EmulatedCard, i64) {
-    let office = Office::new();
-    let (mut cms, mut card) = (office.cms(), blank_card(1));
-    let id = issue(&mut cms, &mut card, "Dana Quincy Sample");
-    wish(&mut cms, id, RequestKind::Renewal);
-    (office, card, id)
-}
 
 fn update_with(
     cms: &mut Cms,

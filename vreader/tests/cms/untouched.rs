@@ -11,7 +11,7 @@ use vreader::{
     emulated::EmulatedCard,
 };
 
-use crate::support::{Office, PIN, access, image};
+use crate::support::{Office, PIN, access, blank_card, image, issue};
 
 /// Does what is open for a card.
 pub(crate) fn update(cms: &mut Cms, card: &mut EmulatedCard) -> Result<Updated, CmsError> {
@@ -68,4 +68,13 @@ pub(crate) fn assert_logged(cms: &Cms, reason: &str) {
     let log = cms.audit(None).unwrap();
     let last = log.last().unwrap();
     assert_eq!((last.outcome, last.detail.as_str()), (Outcome::Refused, reason));
+}
+
+/// An office with one issued card for which a renewal is requested.
+pub(crate) fn to_be_renewed() -> (Office, EmulatedCard, i64) {
+    let office = Office::new();
+    let (mut cms, mut card) = (office.cms(), blank_card(1));
+    let id = issue(&mut cms, &mut card, "Dana Quincy Sample");
+    wish(&mut cms, id, RequestKind::Renewal);
+    (office, card, id)
 }
